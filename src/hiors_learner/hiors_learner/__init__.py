@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The online learner: data mixture, losses, DeepSpeed training process."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MuJoCo simulation of the tasks, scripted operator, emulators of the devices' protocols."""

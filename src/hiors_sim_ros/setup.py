@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+setup(
+    name="hiors_sim_ros",
+    version="0.1.0",
+    packages=find_packages(include=["hiors_sim_ros", "hiors_sim_ros.*"]),
+    package_data={"hiors_sim_ros": ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/hiors_sim_ros"]),
+        ("share/hiors_sim_ros", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=False,
+    maintainer="hiors maintainers",
+    maintainer_email="maintainers@hiors.dev",
+    description="The simulated robots as processes with ROS topics, and the scripted operator as a node.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": []},
+)
