@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How every hiors node starts, subscribes, and ends: clean exit codes, QoS by table, health on /diagnostics."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import rclpy
+from hiors_core.errors import HiorsError
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+
+from hiors_ros import parameters, qos
+from hiors_ros.diagnostics import Diagnostics, Level
+
+P = TypeVar("P")
+
+
+class _HiorsMixin(Node):
+    """What hiors adds to an rclpy node."""
+
+    diagnostics: Diagnostics
+
+    def declare_all(self, cls: type[P], prefix: str = "") -> P:
+        """Declare a parameter dataclass (see hiors_ros.parameters) and return its values."""
+        return parameters.declare(self, cls, prefix)
+
+    def finish_parameters(self) -> None:
+        """Refuse overrides that nobody declared. Call once, after the last ``declare_all``."""
+        parameters.refuse_unknown(self)
+
+    def advertise(self, kind: Any, topic: str) -> Publisher:
+        """Create a publisher with the topic's quality of service from the table."""
+        return self.create_publisher(kind, topic, qos.profile(topic))
+
+    def subscribe(
+        self,
+        kind: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        *,
+        group: CallbackGroup | None = None,
+        profile: QoSProfile | None = None,
+        raw: bool = False,
+    ) -> Subscription:
+        """Subscribe with the table's quality of service; a mismatch becomes a diagnostic."""
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=lambda event: self.diagnostics.set(
+                f"qos {topic}",
+                Level.ERROR,
+                f"A publisher of '{topic}' offers an incompatible quality of service: nothing arrives from it.",
+                policy=event.last_policy_kind,
+                count=event.total_count,
+            )
+        )
+        return self.create_subscription(
+            kind,
+            topic,
+            callback,
+            profile or qos.profile(topic),
+            callback_group=group,
+            event_callbacks=events,
+            raw=raw,
+        )
+
+    def now_ns(self) -> int:
+        """Return ROS time [ns]."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def close(self) -> None:
+        """Free what the node holds. Called once at the end, while publishing still works."""
+
+
+class HiorsNode(_HiorsMixin):
+    """Base of the plain nodes."""
+
+    def __init__(self, name: str, hardware_id: str = "", **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.diagnostics = Diagnostics(self, hardware_id)
+
+
+class HiorsLifecycleNode(_HiorsMixin, LifecycleNode):
+    """Base of the managed nodes."""
+
+    def __init__(self, name: str, hardware_id: str = "", **kwargs: Any) -> None:
+        LifecycleNode.__init__(self, name, **kwargs)
+        self.diagnostics = Diagnostics(self, hardware_id)
+
+
+def run_node(
+    factory: Callable[[], _HiorsMixin],
+    *,
+    executor: Callable[[], Executor] = SingleThreadedExecutor,
+    args: Sequence[str] | None = None,
+) -> int:
+    """Build the node, spin it until SIGINT or SIGTERM, close it. Returns the exit code.
+
+    0 after a signal, 2 when the node refuses to start (HiorsError, with its message on stderr).
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node: _HiorsMixin | None = None
+    spinner = executor()
+    try:
+        node = factory()
+        spinner.add_node(node)
+        while not stop.is_set():
+            spinner.spin_once(timeout_sec=0.2)
+    except HiorsError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if node is not None:
+            node.close()
+        spinner.shutdown(timeout_sec=1.0)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
