@@ -16,7 +16,10 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -28,7 +31,10 @@ _TYPES: dict[Any, tuple[Parameter.Type, str]] = {
     float: (Parameter.Type.DOUBLE, "a number with a decimal point (1.0, not 1)"),
     str: (Parameter.Type.STRING, "a string"),
     tuple[str, ...]: (Parameter.Type.STRING_ARRAY, "a list of strings"),
-    tuple[float, ...]: (Parameter.Type.DOUBLE_ARRAY, "a list of numbers with decimal points"),
+    tuple[float, ...]: (
+        Parameter.Type.DOUBLE_ARRAY,
+        "a list of numbers with decimal points",
+    ),
     tuple[int, ...]: (Parameter.Type.INTEGER_ARRAY, "a list of integers"),
 }
 
@@ -75,7 +81,9 @@ class ParameterInfo:
 def describe(cls: type, prefix: str = "") -> list[ParameterInfo]:
     """Return the parameters that the dataclass declares."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return [_info(field, hints[field.name], prefix) for field in dataclasses.fields(cls)]
+    return [
+        _info(field, hints[field.name], prefix) for field in dataclasses.fields(cls)
+    ]
 
 
 def _info(field: "dataclasses.Field[Any]", hint: Any, prefix: str) -> ParameterInfo:
@@ -110,14 +118,18 @@ def declare(node: Node, cls: type[T], prefix: str = "") -> T:
 
 def _declare_one(node: Node, info: ParameterInfo) -> Any:
     kind, wanted = _TYPES[info.type]
-    descriptor = ParameterDescriptor(description=info.doc, read_only=True, type=kind.value)
+    descriptor = ParameterDescriptor(
+        description=info.doc, read_only=True, type=kind.value
+    )
     if info.bounds and info.type is float:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=info.bounds.low, to_value=info.bounds.high)
         ]
     if info.bounds and info.type is int:
         descriptor.integer_range = [
-            IntegerRange(from_value=int(info.bounds.low), to_value=int(info.bounds.high))
+            IntegerRange(
+                from_value=int(info.bounds.low), to_value=int(info.bounds.high)
+            )
         ]
     if info.one_of:
         descriptor.additional_constraints = f"one of: {', '.join(info.one_of.names)}"
@@ -130,10 +142,14 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
     except InvalidParameterTypeException as error:
         given = node._parameter_overrides.get(info.name)
         value = given.value if given else None
-        raise InvalidValue(f"{where} must be {wanted}, got {value!r}. {info.doc}") from error
+        raise InvalidValue(
+            f"{where} must be {wanted}, got {value!r}. {info.doc}"
+        ) from error
     except InvalidParameterValueException as error:
         given = node._parameter_overrides.get(info.name)
-        raise InvalidValue(_out_of_range(where, given.value if given else None, info)) from error
+        raise InvalidValue(
+            _out_of_range(where, given.value if given else None, info)
+        ) from error
     value = parameter.value
     if value is None:
         if not info.required:
@@ -146,7 +162,9 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
 
 def _out_of_range(where: str, value: Any, info: ParameterInfo) -> str:
     bounds = info.bounds or Range(-math.inf, math.inf)
-    return f"{where} must be within {bounds.low} .. {bounds.high}, got {value}. {info.doc}"
+    return (
+        f"{where} must be within {bounds.low} .. {bounds.high}, got {value}. {info.doc}"
+    )
 
 
 def _check(value: Any, info: ParameterInfo, where: str) -> None:
@@ -154,11 +172,12 @@ def _check(value: Any, info: ParameterInfo, where: str) -> None:
     for number in numbers:
         if isinstance(number, float) and not math.isfinite(number):
             raise InvalidValue(f"{where} must be finite, got {value}. {info.doc}")
-        if info.bounds and isinstance(number, int | float):
-            if not info.bounds.low <= number <= info.bounds.high:
-                raise InvalidValue(_out_of_range(where, value, info))
+        if info.bounds and not info.bounds.low <= number <= info.bounds.high:
+            raise InvalidValue(_out_of_range(where, value, info))
         if info.one_of and number not in info.one_of.names:
-            raise UnknownName(f"value of parameter '{info.name}'", str(number), info.one_of.names)
+            raise UnknownName(
+                f"value of parameter '{info.name}'", str(number), info.one_of.names
+            )
 
 
 def refuse_unknown(node: Node, argv: Iterable[str] | None = None) -> None:
@@ -170,7 +189,10 @@ def refuse_unknown(node: Node, argv: Iterable[str] | None = None) -> None:
     for name in node._parameter_overrides:
         if name not in declared and not name.startswith("qos_overrides."):
             raise UnknownName(
-                "parameter", name, declared, f"For node '{node.get_fully_qualified_name()}'."
+                "parameter",
+                name,
+                declared,
+                f"For node '{node.get_fully_qualified_name()}'.",
             )
     for path in _params_files(sys.argv if argv is None else argv):
         _refuse_unmatched(node, path)
@@ -178,7 +200,9 @@ def refuse_unknown(node: Node, argv: Iterable[str] | None = None) -> None:
 
 def _params_files(argv: Iterable[str]) -> list[Path]:
     words = list(argv)
-    return [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w == "--params-file"]
+    return [
+        Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w == "--params-file"
+    ]
 
 
 def _refuse_unmatched(node: Node, path: Path) -> None:
@@ -189,12 +213,22 @@ def _refuse_unmatched(node: Node, path: Path) -> None:
     full = node.get_fully_qualified_name()
     name, space = node.get_name(), node.get_namespace()
     keys = list(_node_keys(data))
-    own = {full, full.lstrip("/"), "/**", f"/**/{name}", f"{space.rstrip('/')}/**", "/*"}
+    own = {
+        full,
+        full.lstrip("/"),
+        "/**",
+        f"/**/{name}",
+        f"{space.rstrip('/')}/**",
+        "/*",
+    }
     if name == full.lstrip("/"):
         own.add(name)
     if not own & set(keys):
         raise UnknownName(
-            "node in parameter file", ", ".join(keys), sorted(own - {"/*"}), f"File: {path}."
+            "node in parameter file",
+            ", ".join(keys),
+            sorted(own - {"/*"}),
+            f"File: {path}.",
         )
 
 

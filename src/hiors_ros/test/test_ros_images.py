@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from hiors_core.errors import InvalidValue, UnknownName  # noqa: E402
-from hiors_ros.images import decode, to_message  # noqa: E402
+from hiors_core.errors import InvalidValue, UnknownName
+from hiors_ros.images import decode, to_message
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8)

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from hiors_core.errors import InvalidValue  # noqa: E402
-from hiors_ros.conversions import JointReader, to_array, to_ns, to_pose, to_stamp  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from hiors_core.errors import InvalidValue
+from hiors_ros.conversions import JointReader, to_array, to_ns, to_pose, to_stamp
+from sensor_msgs.msg import JointState
 
 SCRIPT = """
 import sys
@@ -32,7 +32,9 @@ sys.exit(run_node(Unit))
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_with_zero(number: signal.Signals) -> None:
-    node = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    node = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True
+    )
     assert node.stdout is not None and node.stdout.readline() == "up\n"
     node.send_signal(number)
     out, _ = node.communicate(timeout=20)
@@ -41,7 +43,11 @@ def test_a_signal_ends_the_node_with_zero(number: signal.Signals) -> None:
 
 def test_a_refusal_is_a_sentence_and_code_2() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, "--refuse"], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", SCRIPT, "--refuse"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.strip() == "InvalidValue: no such arm"

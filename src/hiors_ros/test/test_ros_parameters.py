@@ -10,9 +10,9 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
-from hiors_core.errors import InvalidValue, UnknownName  # noqa: E402
-from hiors_ros.parameters import Doc, OneOf, Range, declare, describe, refuse_unknown  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
+from hiors_core.errors import InvalidValue, UnknownName
+from hiors_ros.parameters import Doc, OneOf, Range, declare, describe, refuse_unknown
+from rclpy.parameter import Parameter
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def test_prefix_becomes_a_dotted_name(context: Any) -> None:
         ({"port": 80, "mode": "fats"}, UnknownName, "Did you mean 'fast'?"),
     ],
 )
-def test_bad_values_are_refused(context: Any, values: Any, error: Any, words: str) -> None:
+def test_bad_values_are_refused(
+    context: Any, values: Any, error: Any, words: str
+) -> None:
     node = make_node(context, **values)
     with pytest.raises(error) as caught:
         declare(node, Wanted)
