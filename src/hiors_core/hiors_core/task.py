@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task as its file says it is (config/tasks/*.yaml): words, limits, logging and acceptance values. Knows no simulator."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be done, and the values of the method that belong to it.
+
+    Attributes:
+        instruction: language input of the policy.
+        arm: arm that does the task. objects: names of the tracked objects.
+        time_limit: longest episode [s].
+        f_low, f_high: logging rates of eq. 6 [Hz], policy and person.
+        threshold: m of eq. 3 on the return R(tau).
+        min_transitions: L_min, fewest transitions of an accepted episode.
+        noop_threshold: least relative motion of a transition's targets [m]; see hiors_core.filters.
+        scene: the simulator's part, as read; hiors_sim.task checks it.
+    """
+
+    name: str
+    instruction: str
+    arm: str
+    objects: tuple[str, ...]
+    time_limit: float
+    f_low: float
+    f_high: float
+    threshold: float
+    min_transitions: int
+    noop_threshold: float
+    scene: Mapping[str, Any]
+
+
+def load_task(path: str | Path) -> Task:
+    """Read a task file; unknown keys, missing keys and values out of range are refused."""
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise HiorsError(f"Cannot read the task file {path}: {error}") from error
+    keys = {"name", "instruction", "arm", "objects", "time_limit", "logging", "acceptance"}
+    top = section(data, str(path), keys, optional={"scene"})
+    logging = section(top["logging"], f"{path}: logging", {"f_low", "f_high"})
+    rule = section(
+        top["acceptance"], f"{path}: acceptance", {"m", "min_transitions", "noop_threshold"}
+    )
+    low = number(logging["f_low"], f"{path}: logging.f_low", 0.01, 1000.0)
+    where = f"{path}: acceptance"
+    return Task(
+        name=_text(top["name"], f"{path}: name"),
+        instruction=_text(top["instruction"], f"{path}: instruction"),
+        arm=_text(top["arm"], f"{path}: arm"),
+        objects=_texts(top["objects"], f"{path}: objects"),
+        time_limit=number(top["time_limit"], f"{path}: time_limit", 0.1, 3600.0),
+        f_low=low,
+        f_high=number(logging["f_high"], f"{path}: logging.f_high", low, 1000.0),
+        threshold=number(rule["m"], f"{where}.m", -1e9, 1e9),
+        min_transitions=int(number(rule["min_transitions"], f"{where}.min_transitions", 0, 1e6)),
+        noop_threshold=number(rule["noop_threshold"], f"{where}.noop_threshold", 0.0, 10.0),
+        scene=top.get("scene") or {},
+    )
+
+
+def section(
+    data: Any, where: str, required: set[str], optional: set[str] | None = None
+) -> Mapping[str, Any]:
+    """Return ``data`` when it is a mapping with exactly the allowed keys."""
+    if not isinstance(data, Mapping):
+        raise InvalidValue(f"{where} must be a mapping with {', '.join(sorted(required))}")
+    allowed = required | (optional or set())
+    for key in data:
+        if key not in allowed:
+            raise UnknownName("key", str(key), allowed, f"In {where}.")
+    if missing := required - set(data):
+        raise InvalidValue(f"{where} lacks {', '.join(sorted(missing))}")
+    return data
+
+
+def number(value: Any, where: str, low: float, high: float) -> float:
+    """Return ``value`` when it is a finite number within ``low .. high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidValue(f"{where} must be a number, got {value!r}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InvalidValue(f"{where} must be within {low} .. {high}, got {value}")
+    return float(value)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise InvalidValue(f"{where} must be a printable text, got {value!r}")
+    return value
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise InvalidValue(f"{where} must be a list of names, got {value!r}")
+    return tuple(_text(v, where) for v in value)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts as inserted: geometry of box, hole, tool and gripper. Used by the simulator and by the scripted operator."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_sim.task import InsertScene
+
+Array = NDArray[np.float64]
+
+
+def yaw_of(pose: Array) -> float:
+    """Return the rotation about z [rad] of a pose (7,) x y z, quaternion x y z w."""
+    x, y, z, w = pose[3], pose[4], pose[5], pose[6]
+    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+
+
+def quarter_turn(angle: float) -> float:
+    """Return the angle [rad] modulo a quarter turn, within +-pi/4: the box is square."""
+    return (angle + math.pi / 4) % (math.pi / 2) - math.pi / 4
+
+
+class InsertJudge:
+    """Judges one moment of the insertion."""
+
+    def __init__(self, scene: InsertScene) -> None:
+        self.scene = scene
+        self._half = float(scene.box_size[2]) / 2
+
+    def bottom(self, box: Array) -> float:
+        """Return how far the box's bottom is above the floor of the hole [m]."""
+        return float(box[2]) - self._half - self.scene.floor
+
+    def seated(self, box: Array, hole: Array) -> bool:
+        """Tell whether the box stands in the hole."""
+        away = max(abs(float(box[0] - hole[0])), abs(float(box[1] - hole[1])))
+        return away <= self.scene.lateral and self.bottom(box) <= self.scene.seat_height
+
+    def inserted(self, box: Array, hole: Array, tool: Array, openness: float) -> bool:
+        """Tell whether the box is seated, released and the gripper away."""
+        return (
+            openness >= self.scene.openness
+            and float(tool[2] - box[2]) >= self.scene.retreat
+            and self.seated(box, hole)
+        )
+
+    def lost(self, box: Array) -> bool:
+        """Tell whether the box has left the work plate: nobody can finish the task."""
+        reach = self.scene.plate_size / 2 + self.scene.box_size[:2] / 2
+        outside = np.abs(box[:2] - self.scene.plate_center) > reach
+        return bool(outside.any()) or self.bottom(box) < -0.01

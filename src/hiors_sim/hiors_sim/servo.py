@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the controller follows streamed ServoJ targets. Pure arithmetic in simulated time; knows no socket and no physics.
+
+The maker gives the meaning of the parameters, not the law. This is a model of it: the newest target is approached in a
+straight line that ends ``duration`` after it was given, and a second-order filter follows that line. ``gain`` sets the
+filter's stiffness and ``lookahead`` its damping, so that the defaults (500, 50) are critically damped.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.errors import InvalidValue
+
+Array = NDArray[np.float64]
+
+STIFFNESS_PER_GAIN = 8.0
+"""Filter stiffness per unit of gain [1/s^2]: 500 gives 63 rad/s, a lag of 32 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServoParameters:
+    """Parameters of one ServoJ command, in the ranges of the maker's guide.
+
+    Attributes:
+        duration: t, time in which the target is to be reached [s], 0.02 .. 3600.
+        lookahead: lookahead_time, acts like damping, 20 .. 100.
+        gain: acts like stiffness, 200 .. 1000.
+    """
+
+    duration: float = 0.1
+    lookahead: float = 50.0
+    gain: float = 500.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("duration", 0.02, 3600.0),
+            ("lookahead", 20.0, 100.0),
+            ("gain", 200.0, 1000.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InvalidValue(f"ServoJ {name} must be within {low} .. {high}, got {value}")
+
+
+class ServoFollower:
+    """Follows a stream of joint targets: position and velocity that the joints are driven to."""
+
+    def __init__(self, position: Array) -> None:
+        self.reset(position)
+
+    def reset(self, position: Array) -> None:
+        """Stand still at ``position`` (n,) [rad]."""
+        self.position: Array = np.array(position, dtype=np.float64)
+        self.velocity: Array = np.zeros_like(self.position)
+        self._line = self.position.copy()
+        self._target = self.position.copy()
+        self._left = 0.0
+        self._set_filter(ServoParameters())
+
+    @property
+    def target(self) -> Array:
+        """(n,) newest target [rad]."""
+        return self._target.copy()
+
+    def set_target(self, position: Array, parameters: ServoParameters) -> None:
+        """Aim at ``position`` (n,) [rad], to be reached in ``parameters.duration``."""
+        target = np.array(position, dtype=np.float64)
+        if target.shape != self.position.shape or not np.isfinite(target).all():
+            raise InvalidValue(
+                f"A ServoJ target must be {self.position.size} finite angles [rad], got {position}"
+            )
+        self._target = target
+        self._left = parameters.duration
+        self._set_filter(parameters)
+
+    def advance(self, dt: float) -> None:
+        """Move ``position`` and ``velocity`` on by ``dt`` [s]."""
+        if self._left > dt:
+            self._line += (self._target - self._line) * (dt / self._left)
+            self._left -= dt
+        elif self._left > 0.0:
+            self._line = self._target.copy()
+            self._left = 0.0
+        # Implicit in the damping, so that any allowed lookahead is stable at the step of the physics.
+        pull = self._stiffness * (self._line - self.position)
+        self.velocity = (self.velocity + dt * pull) / (1.0 + dt * self._damping)
+        self.position += dt * self.velocity
+
+    def _set_filter(self, parameters: ServoParameters) -> None:
+        self._stiffness = STIFFNESS_PER_GAIN * parameters.gain
+        self._damping = 2.0 * math.sqrt(self._stiffness) * parameters.lookahead / 50.0
