@@ -5,7 +5,7 @@ setup(
     name="hiors_core",
     version="0.1.0",
     packages=find_packages(include=["hiors_core", "hiors_core.*"]),
-    package_data={"hiors_core": ["py.typed"]},
+    package_data={"hiors_core": ["py.typed", "msg/*.msg"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/hiors_core"]),
         ("share/hiors_core", ["package.xml"]),

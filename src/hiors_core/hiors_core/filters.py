@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filters of section III-D: no-op transitions and short episodes. Pure functions over arrays and transitions."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.action_space import EE_COLUMNS
+from hiors_core.errors import UnknownName
+
+Array = NDArray[np.float64]
+
+NO_OP_THRESHOLD = 1e-3
+"""Least norm of the relative transform of a transition that is kept [rad, m and gripper strokes together]."""
+
+
+class Moving(Protocol):
+    """What the filters ask of a transition."""
+
+    @property
+    def motion(self) -> float:
+        """Norm of the relative transform over the transition's span."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is the last of its episode."""
+
+
+M = TypeVar("M", bound=Moving)
+
+
+def relative_norm(actions: Array, kind: str) -> float:
+    """Return the largest norm of the transform from the first action to any of the others.
+
+    Args:
+        actions: (K, A) executed actions of a transition's span.
+        kind: "joint": norm over all joints [rad] and grippers; "ee": for each arm the norm of its translation [m],
+            rotation angle [rad] and gripper, the largest of the arms.
+    """
+    if len(actions) < 2:
+        return 0.0
+    if kind == "joint":
+        return float(np.linalg.norm(actions - actions[0], axis=1).max())
+    if kind != "ee":
+        raise UnknownName("action space", kind, ("joint", "ee"))
+    arms = actions.reshape(len(actions), -1, EE_COLUMNS)
+    angle = _angles(arms[..., 3:6])
+    shift = np.linalg.norm(arms[..., :3] - arms[:1, :, :3], axis=-1)
+    grip = arms[..., 6] - arms[:1, :, 6]
+    return float(np.sqrt(shift**2 + angle**2 + grip**2).max())
+
+
+def keep_moving(transitions: Sequence[M], threshold: float = NO_OP_THRESHOLD) -> list[M]:
+    """Return the transitions without the no-ops: stuck ones teach the policy to stand still. The last one stays."""
+    return [t for t in transitions if t.terminal or t.motion >= threshold]
+
+
+def is_short(transitions: Sequence[Moving], least: int) -> bool:
+    """Tell whether an episode has too few transitions left for its chunks to mean anything."""
+    return len(transitions) < least
+
+
+def _angles(rotations: Array) -> Array:
+    """Return (K, arms) angles [rad] between each rotation vector (K, arms, 3) and the first."""
+    size = np.linalg.norm(rotations, axis=-1, keepdims=True)
+    axis = rotations * (0.5 * np.sinc(size / (2.0 * np.pi)))
+    quaternions = np.concatenate([axis, np.cos(0.5 * size)], axis=-1)
+    # The distance of unit quaternions, unlike their dot product, keeps small angles.
+    near = np.linalg.norm(quaternions - quaternions[:1], axis=-1)
+    far = np.linalg.norm(quaternions + quaternions[:1], axis=-1)
+    angles: Array = 4.0 * np.arcsin(np.clip(0.5 * np.minimum(near, far), 0.0, 1.0))
+    return angles

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The summary of a sealed episode that acceptance (eq. 3) judges. Reads one folder; decides nothing."""
+
+from pathlib import Path
+
+from hiors_core.acceptance import Summary
+from hiors_core.action_space import ActionMapper
+from hiors_core.episode import Episode, load_episode
+from hiors_core.filters import NO_OP_THRESHOLD
+from hiors_core.label import Label
+from hiors_core.manifest import Manifest
+from hiors_core.robot import RobotModel
+from hiors_core.topics import EXECUTED, JOINT_STATES
+from hiors_core.transitions import span_motion
+
+
+def summarize(
+    path: str | Path,
+    label: Label,
+    no_op_threshold: float = NO_OP_THRESHOLD,
+    robot: RobotModel | None = None,
+) -> Summary:
+    """Read a sealed episode and sum it up; ``robot`` and the threshold as in moving_marks."""
+    episode = load_episode(path)
+    manifest = episode.manifest
+    return Summary(
+        episode_id=manifest.episode_id,
+        task=manifest.task,
+        label=label,
+        length=manifest.duration,
+        transitions=len(episode.marks),
+        moving=moving_marks(episode, no_op_threshold, robot),
+        aborted=manifest.aborted,
+        max_gap=_gap(manifest),
+        missing=_missing(manifest),
+    )
+
+
+def moving_marks(
+    episode: Episode, threshold: float = NO_OP_THRESHOLD, robot: RobotModel | None = None
+) -> int:
+    """Return how many logged transitions the no-op filter keeps; the last one always counts.
+
+    With a robot the threshold is on the tools' relative transforms (action space "ee"), without one on
+    the robot's columns ("joint").
+    """
+    kind = "ee" if robot else "joint"
+    actions = ActionMapper(robot).convert(episode.executed, kind) if robot else episode.executed
+    motion = span_motion(episode, actions, kind)
+    return sum(m >= threshold for m in motion[:-1]) + bool(motion)
+
+
+def _gap(manifest: Manifest) -> float:
+    streams = (manifest.stream(topic) for topic in (EXECUTED, JOINT_STATES))
+    return max((s.max_gap for s in streams if s is not None), default=0.0)
+
+
+def _missing(manifest: Manifest) -> float:
+    stream = manifest.stream(EXECUTED)
+    if stream is None or not stream.count:
+        return 0.0
+    return stream.missing / (stream.missing + stream.count)
