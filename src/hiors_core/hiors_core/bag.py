@@ -73,9 +73,7 @@ class BagWriter:
         self.path = folder / f"{folder.name}_0.mcap"
         self._qos = qos
         self._file: IO[bytes] = self.path.open("xb")
-        # zstd costs less time than the bytes it saves: state messages shrink to a fifth.
-        # Any: half of the writer's methods have no annotations.
-        self._mcap: Any = Writer(self._file, CHUNK_BYTES, CompressionType.ZSTD)
+        self._mcap = _mcap_writer(self._file)
         self._channels: dict[str, tuple[int, str]] = {}
         self._counts: dict[str, int] = {}
         self._span: tuple[int, int] | None = None
@@ -84,7 +82,6 @@ class BagWriter:
         self._closed = False
         with _Latch(self):
             self._mcap.start(profile="ros2", library="hiors")
-            self._mcap.flush()
 
     @property
     def error(self) -> BagWriteError | None:
@@ -160,7 +157,7 @@ class BagWriter:
             "offered_qos_profiles": qos_text(self._qos(name)),
             "topic_type_hash": type_hash(type_name),
         }
-        return self._mcap.register_channel(name, "cdr", schema, metadata)
+        return int(self._mcap.register_channel(name, "cdr", schema, metadata))
 
 
 class _Latch:
@@ -233,6 +230,12 @@ class BagReader:
             c.topic: (summary.schemas[c.schema_id].name, counts.get(c.id, 0))
             for c in summary.channels.values()
         }
+
+
+def _mcap_writer(file: IO[bytes]) -> Any:
+    """Any, since half of the writer's methods have no annotations."""
+    # zstd costs less time than the bytes it saves: state messages shrink to a fifth.
+    return Writer(file, CHUNK_BYTES, CompressionType.ZSTD)
 
 
 def _only_file(folder: Path) -> Path:

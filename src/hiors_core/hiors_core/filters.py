@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiors_core.action_space import EE_COLUMNS
-from hiors_core.errors import UnknownName
 
 Array = NDArray[np.float64]
 
 NO_OP_THRESHOLD = 1e-3
-"""Least norm of the relative transform of a transition that is kept [rad, m and gripper strokes together]."""
+"""Least norm of the relative transform of a transition that is kept [m]."""
+METRES_PER_RADIAN = 0.1
+"""Weight of a tool's rotation in that norm: what a point 0.1 m away moves."""
+METRES_PER_STROKE = 0.01
+"""Weight of a gripper's stroke in that norm."""
 
 
 class Moving(Protocol):
@@ -21,7 +24,7 @@ class Moving(Protocol):
 
     @property
     def motion(self) -> float:
-        """Norm of the relative transform over the transition's span."""
+        """Norm of the relative transform over the transition's span [m]."""
 
     @property
     def terminal(self) -> bool:
@@ -31,25 +34,19 @@ class Moving(Protocol):
 M = TypeVar("M", bound=Moving)
 
 
-def relative_norm(actions: Array, kind: str) -> float:
-    """Return the largest norm of the transform from the first action to any of the others.
+def relative_norm(actions: Array) -> float:
+    """Return the largest norm [m] of the transform from the first action to any of the others, of any arm.
 
     Args:
-        actions: (K, A) executed actions of a transition's span.
-        kind: "joint": norm over all joints [rad] and grippers; "ee": for each arm the norm of its translation [m],
-            rotation angle [rad] and gripper, the largest of the arms.
+        actions: (K, A) executed actions over a transition's span, in action space "ee".
     """
     if len(actions) < 2:
         return 0.0
-    if kind == "joint":
-        return float(np.linalg.norm(actions - actions[0], axis=1).max())
-    if kind != "ee":
-        raise UnknownName("action space", kind, ("joint", "ee"))
     arms = actions.reshape(len(actions), -1, EE_COLUMNS)
-    angle = _angles(arms[..., 3:6])
     shift = np.linalg.norm(arms[..., :3] - arms[:1, :, :3], axis=-1)
-    grip = arms[..., 6] - arms[:1, :, 6]
-    return float(np.sqrt(shift**2 + angle**2 + grip**2).max())
+    turn = METRES_PER_RADIAN * _angles(arms[..., 3:6])
+    grip = METRES_PER_STROKE * (arms[..., 6] - arms[:1, :, 6])
+    return float(np.sqrt(shift**2 + turn**2 + grip**2).max())
 
 
 def keep_moving(transitions: Sequence[M], threshold: float = NO_OP_THRESHOLD) -> list[M]:

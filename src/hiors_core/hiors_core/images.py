@@ -3,7 +3,6 @@
 
 import bisect
 from collections.abc import Mapping
-from pathlib import Path
 from threading import Lock
 
 import numpy as np

@@ -4,7 +4,6 @@
 from pathlib import Path
 
 from hiors_core.acceptance import Summary
-from hiors_core.action_space import ActionMapper
 from hiors_core.episode import Episode, load_episode
 from hiors_core.filters import NO_OP_THRESHOLD
 from hiors_core.label import Label
@@ -14,13 +13,14 @@ from hiors_core.topics import EXECUTED, JOINT_STATES
 from hiors_core.transitions import span_motion
 
 
+CHUNK_SPAN = 1.0
+"""Time after a logged transition in which the robot must move for it to count [s]: about one action chunk."""
+
+
 def summarize(
-    path: str | Path,
-    label: Label,
-    no_op_threshold: float = NO_OP_THRESHOLD,
-    robot: RobotModel | None = None,
+    path: str | Path, label: Label, robot: RobotModel, no_op_threshold: float = NO_OP_THRESHOLD
 ) -> Summary:
-    """Read a sealed episode and sum it up; ``robot`` and the threshold as in moving_marks."""
+    """Read a sealed episode and sum it up; the threshold [m] is that of the no-op filter."""
     episode = load_episode(path)
     manifest = episode.manifest
     return Summary(
@@ -29,7 +29,7 @@ def summarize(
         label=label,
         length=manifest.duration,
         transitions=len(episode.marks),
-        moving=moving_marks(episode, no_op_threshold, robot),
+        moving=moving_marks(episode, robot, no_op_threshold),
         aborted=manifest.aborted,
         max_gap=_gap(manifest),
         missing=_missing(manifest),
@@ -37,16 +37,13 @@ def summarize(
 
 
 def moving_marks(
-    episode: Episode, threshold: float = NO_OP_THRESHOLD, robot: RobotModel | None = None
+    episode: Episode,
+    robot: RobotModel,
+    threshold: float = NO_OP_THRESHOLD,
+    span: float = CHUNK_SPAN,
 ) -> int:
-    """Return how many logged transitions the no-op filter keeps; the last one always counts.
-
-    With a robot the threshold is on the tools' relative transforms (action space "ee"), without one on
-    the robot's columns ("joint").
-    """
-    kind = "ee" if robot else "joint"
-    actions = ActionMapper(robot).convert(episode.executed, kind) if robot else episode.executed
-    motion = span_motion(episode, actions, kind)
+    """Return how many logged transitions the no-op filter keeps; the last one always counts."""
+    motion = span_motion(episode, robot, span)
     return sum(m >= threshold for m in motion[:-1]) + bool(motion)
 
 

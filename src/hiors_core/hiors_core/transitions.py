@@ -1,141 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training targets: for each logged transition the chunk of executed actions that follows it, by time.
+"""Every legal change of authority, in one table. What is not in it does not happen."""
 
-Knows the episode in memory and action spaces; nothing of files and training.
-"""
+from enum import Enum
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
-
-from hiors_core.action_space import ActionMapper
-from hiors_core.clock import to_ns, to_s
-from hiors_core.errors import InvalidValue
-from hiors_core.filters import relative_norm
-from hiors_core.observation import Observation
-from hiors_core.robot import RobotModel
-from hiors_core.track import Array
-
-if TYPE_CHECKING:
-    from hiors_core.episode import Episode
+from hiors_core.authority import Authority, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """One pair (s_t, a_t) of eq. 5.
+class Event(Enum):
+    """What can change who drives: a person's request, or something the arbiter noticed."""
 
-    Attributes:
-        actions: (H, A) float32; row k is what was executed at the observation's stamp + (k + 1) dt.
-        mask: (H,) False where the episode had ended: the row repeats the last action.
-        index: of the mark in the episode. time: since the first control tick [s].
-        motion: norm of the relative transform from this mark to the next one or the end; terminal: the last one.
-    """
-
-    observation: Observation
-    actions: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    authority: int
-    index: int
-    time: float
-    episode_id: str
-    motion: float = 0.0
-    terminal: bool = False
+    HOLD = "request HOLD"
+    POLICY = "request POLICY"
+    TAKE_OVER = "request TAKE_OVER"
+    STOP = "request STOP"
+    RESUME = "request RESUME"
+    HOME = "request HOME"
+    STARVED = "the policy ran out of fresh chunks"
+    FRESH = "fresh chunks after a starvation"
+    LOST = "feedback, the robot or the person is lost"
+    APPROACH = "a leader arm is away from the robot"
+    CAUGHT_UP = "the robot is where the leader arm is"
+    AT_HOME = "the home position is reached"
 
 
-def transitions(
-    episode: "Episode",
-    kind: str,
-    horizon: int,
-    dt: float,
-    robot: RobotModel,
-    *,
-    images: bool = False,
-) -> list[Transition]:
-    """Return the transitions of an episode that have at least one action after them.
+_A, _E = Authority, Event
 
-    A row is valid when its interval begins before the last control tick, so that the terminal action is in the
-    labels that reach it; it never lies beyond the end.
+TRANSITIONS: dict[tuple[Authority, Event], Authority] = {
+    (_A.HOLD, _E.HOLD): _A.HOLD,
+    (_A.HOLD, _E.POLICY): _A.POLICY,
+    (_A.HOLD, _E.TAKE_OVER): _A.HUMAN,
+    (_A.HOLD, _E.STOP): _A.STOPPED,
+    (_A.HOLD, _E.HOME): _A.HANDOVER,
+    (_A.HOLD, _E.FRESH): _A.POLICY,
+    (_A.POLICY, _E.HOLD): _A.HOLD,
+    (_A.POLICY, _E.POLICY): _A.POLICY,
+    (_A.POLICY, _E.TAKE_OVER): _A.HUMAN,
+    (_A.POLICY, _E.STOP): _A.STOPPED,
+    (_A.POLICY, _E.HOME): _A.HANDOVER,
+    (_A.POLICY, _E.STARVED): _A.HOLD,
+    (_A.POLICY, _E.LOST): _A.HOLD,
+    (_A.HUMAN, _E.HOLD): _A.HOLD,
+    (_A.HUMAN, _E.POLICY): _A.POLICY,
+    (_A.HUMAN, _E.TAKE_OVER): _A.HUMAN,
+    (_A.HUMAN, _E.STOP): _A.STOPPED,
+    (_A.HUMAN, _E.HOME): _A.HANDOVER,
+    (_A.HUMAN, _E.APPROACH): _A.HANDOVER,
+    (_A.HUMAN, _E.LOST): _A.HOLD,
+    (_A.HANDOVER, _E.HOLD): _A.HOLD,
+    (_A.HANDOVER, _E.POLICY): _A.POLICY,
+    (_A.HANDOVER, _E.TAKE_OVER): _A.HUMAN,
+    (_A.HANDOVER, _E.STOP): _A.STOPPED,
+    (_A.HANDOVER, _E.HOME): _A.HANDOVER,
+    (_A.HANDOVER, _E.CAUGHT_UP): _A.HUMAN,
+    (_A.HANDOVER, _E.AT_HOME): _A.HOLD,
+    (_A.HANDOVER, _E.LOST): _A.HOLD,
+    (_A.STOPPED, _E.STOP): _A.STOPPED,
+    (_A.STOPPED, _E.RESUME): _A.HOLD,
+}
+"""(authority, event) -> authority after it."""
 
-    Args:
-        kind: "joint" or "ee". horizon: H rows, ``dt`` [s] apart.
-    """
-    if horizon < 1 or not dt > 0.0:
-        raise InvalidValue(f"A chunk needs horizon >= 1 and dt > 0 s, got {horizon} and {dt}")
-    if episode.names != robot.names:
-        raise InvalidValue(
-            f"Episode {episode.episode_id} has the columns {', '.join(episode.names)}; robot {robot.name} has"
-            f" {', '.join(robot.names)}"
-        )
-    if not len(episode.stamps):
-        return []
-    end = int(episode.stamps[-1])
-    kept = [i for i, mark in enumerate(episode.marks) if mark.stamp < end]
-    if not kept:
-        return []
-    mapper = ActionMapper(robot)
-    starts = np.array([episode.marks[i].stamp for i in kept], np.int64)
-    steps = np.array([to_ns((k + 1) * dt) for k in range(horizon)], np.int64)
-    rows = episode.actions.interpolate(np.minimum(starts[:, None] + steps, end))
-    labels = _converted(mapper, rows, kind)
-    valid = starts[:, None] + steps - to_ns(dt) < end
-    motion = span_motion(episode, mapper.convert(episode.executed, kind), kind)
-    return [
-        _transition(
-            episode, i, labels[j], valid[j], motion[i], terminal=i == kept[-1], images=images
-        )
-        for j, i in enumerate(kept)
-    ]
+EVENT_OF_REQUEST = {request: Event[request.name] for request in Request}
 
 
-def span_motion(episode: "Episode", actions: Array, kind: str) -> list[float]:
-    """Return for each mark the norm of the relative transform until the next mark or the end.
-
-    Args:
-        actions: (T, A) executed actions in action space ``kind``.
-    """
-    bounds = _bounds(episode)
-    return [
-        relative_norm(actions[first : last + 1], kind)
-        for first, last in itertools.pairwise(bounds)
-    ]
-
-
-def _bounds(episode: "Episode") -> Sequence[int]:
-    # The last tick that is not after the mark is where the span's motion starts.
-    ticks = [max(0, episode.actions.count(mark.stamp) - 1) for mark in episode.marks]
-    return [*ticks, len(episode.stamps)]
-
-
-def _converted(mapper: ActionMapper, rows: Array, kind: str) -> NDArray[np.float32]:
-    flat = mapper.convert(rows.reshape(-1, rows.shape[-1]), kind)
-    return flat.reshape(*rows.shape[:-1], -1).astype(np.float32)
-
-
-def _transition(
-    episode: "Episode",
-    i: int,
-    actions: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    motion: float,
-    *,
-    terminal: bool,
-    images: bool,
-) -> Transition:
-    mark = episode.marks[i]
-    actions.setflags(write=False)
-    mask.setflags(write=False)
-    return Transition(
-        observation=episode.observation(i, images=images),
-        actions=actions,
-        mask=mask,
-        authority=mark.authority,
-        index=mark.index,
-        time=to_s(mark.stamp - int(episode.stamps[0])),
-        episode_id=episode.episode_id,
-        motion=motion,
-        terminal=terminal,
-    )
+def legal_requests(authority: Authority) -> tuple[Request, ...]:
+    """Return what may be requested in this state."""
+    return tuple(r for r in Request if (authority, EVENT_OF_REQUEST[r]) in TRANSITIONS)
