@@ -22,8 +22,8 @@ class Task:
         time_limit: longest episode [s].
         f_low, f_high: logging rates of eq. 6 [Hz], policy and person.
         threshold: m of eq. 3 on the return R(tau).
-        min_transitions: L_min, fewest transitions of an accepted episode.
-        noop_threshold: least relative motion of a transition's targets [m]; see hiors_core.filters.
+        min_length: L_min of an accepted episode [s]. min_transitions: after the no-op filter.
+        noop_threshold: least relative motion of a transition [m, rad, strokes]; see hiors_core.filters.
         scene: the simulator's part, as read; hiors_sim.task checks it.
     """
 
@@ -35,6 +35,7 @@ class Task:
     f_low: float
     f_high: float
     threshold: float
+    min_length: float
     min_transitions: int
     noop_threshold: float
     scene: Mapping[str, Any]
@@ -49,9 +50,8 @@ def load_task(path: str | Path) -> Task:
     keys = {"name", "instruction", "arm", "objects", "time_limit", "logging", "acceptance"}
     top = section(data, str(path), keys, optional={"scene"})
     logging = section(top["logging"], f"{path}: logging", {"f_low", "f_high"})
-    rule = section(
-        top["acceptance"], f"{path}: acceptance", {"m", "min_transitions", "noop_threshold"}
-    )
+    rule_keys = {"m", "min_length", "min_transitions", "noop_threshold"}
+    rule = section(top["acceptance"], f"{path}: acceptance", rule_keys)
     low = number(logging["f_low"], f"{path}: logging.f_low", 0.01, 1000.0)
     where = f"{path}: acceptance"
     return Task(
@@ -63,6 +63,7 @@ def load_task(path: str | Path) -> Task:
         f_low=low,
         f_high=number(logging["f_high"], f"{path}: logging.f_high", low, 1000.0),
         threshold=number(rule["m"], f"{where}.m", -1e9, 1e9),
+        min_length=number(rule["min_length"], f"{where}.min_length", 0.0, 3600.0),
         min_transitions=int(number(rule["min_transitions"], f"{where}.min_transitions", 0, 1e6)),
         noop_threshold=number(rule["noop_threshold"], f"{where}.noop_threshold", 0.0, 10.0),
         scene=top.get("scene") or {},

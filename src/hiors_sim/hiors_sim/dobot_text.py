@@ -7,6 +7,7 @@ Request ``Name(p1,p2,key=value)``; reply ``ErrorID,{v1,...},Name(p1,...);``. Len
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 OK = 0
 FAILED = -1
@@ -14,6 +15,13 @@ NO_SUCH_COMMAND = -10000
 PARAMETER_COUNT = -20000
 PARAMETER_TYPE = -30000
 PARAMETER_RANGE = -40000
+
+
+class Port(Enum):
+    """Where a command arrives."""
+
+    DASHBOARD = "dashboard"
+    MOTION = "motion"
 
 
 class Refusal(Exception):

@@ -33,7 +33,7 @@ DAMPING = (400.0, 400.0, 250.0, 70.0, 40.0, 25.0)
 _FORCE = (150.0, 150.0, 80.0, 30.0, 30.0, 20.0)
 _ARMATURE = (1.0, 1.0, 0.6, 0.2, 0.15, 0.1)
 _MASSES = (0.803, 1.578, 0.999, 0.442, 0.575, 0.124)
-_PARKED = (0.0, 0.0, 0.0, 0.55, 0.0, math.pi / 2)
+_PARKED = (0.0, 0.0, 0.0, -0.40, 0.0, -math.pi / 2)
 
 
 def build_mjcf(robot: RobotModel, task: SimTask) -> str:
@@ -63,7 +63,7 @@ def _options(root: ET.Element) -> None:
     element(option, "flag", nativeccd="enable")
     visual = element(root, "visual")
     element(visual, "global", offwidth="1920", offheight="1080")
-    element(visual, "headlight", ambient=".34 .34 .36", diffuse=".14 .14 .14", specular="0 0 0")
+    element(visual, "headlight", ambient=".42 .42 .44", diffuse=".14 .14 .14", specular="0 0 0")
     element(visual, "quality", shadowsize="4096")
     element(visual, "map", znear="0.01", zfar="20")
 
@@ -248,7 +248,7 @@ def _draw_finger(finger: ET.Element, sign: float) -> None:
 
 
 def _wrist_camera(flange: ET.Element, prefix: str) -> None:
-    mount = element(flange, "body", name=f"{prefix}_camera", pos="0 -0.078 0.030")
+    mount = element(flange, "body", name=f"{prefix}_camera", pos="0 -0.080 0.050")
     geom(mount, "box", size=(0.021, 0.012, 0.012), material="graphite")
     geom(mount, "box", size=(0.012, 0.030, 0.003), pos=(0, 0.030, -0.010), material="steel")
     tilt = 0.36

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device emulator asks of the arm and gripper behind it, and the simplest things that answer.
+"""What a device emulator asks of the arm and gripper behind it, and the simplest that answer.
 
-The kinematic plants move without mass or contact, by the clock alone: they are for tests of protocols and drivers.
+The kinematic plants move without mass or contact, by the clock alone: for tests of protocols and
+drivers.
 """
 
 import threading
@@ -33,7 +34,7 @@ class JointReading:
 
 
 class JointPlant(Protocol):
-    """An arm that follows set-points. Methods may be called from any thread and never block for long."""
+    """An arm that follows set-points. Methods may be called from any thread and do not block."""
 
     def servo(self, target: Array, parameters: ServoParameters) -> None:
         """Follow to ``target`` (n,) [rad] as ServoJ does, from wherever the set-point is now."""

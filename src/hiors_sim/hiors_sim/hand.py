@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's hand: where it holds the tool, how fast it moves, how it trembles. Knows no task."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.geometry import quat_conjugate, quat_multiply, rotvec_to_quat
+
+Array = NDArray[np.float64]
+
+_APPROACH = 7.0
+"""How fast the hand closes in on its goal [1/s]."""
+_LEAD = 0.012
+"""How far the hand runs ahead of a tool that does not follow [m]: a person feels that it is stuck."""
+_TREMBLE_TIME = 0.35
+"""Correlation time of the hand's noise [s]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """Where the hand should bring the tool.
+
+    Attributes:
+        position: (3,) [m]. yaw: about the base's z against the home orientation [rad]; tilt is brought to zero.
+        opening: gripper, 0 closed .. 1 open. speed: [m/s].
+    """
+
+    position: Array
+    yaw: float
+    opening: float
+    speed: float
+
+
+class Hand:
+    """Moves an absolute set point toward goals and gives it relative to where the clutch closed."""
+
+    def __init__(self, rng: np.random.Generator, tremble: float) -> None:
+        """Take the noise's standard deviation ``tremble`` [m] (and as many radians per 0.1 m of lever)."""
+        self._rng = rng
+        self._tremble = tremble
+        self._noise = np.zeros(4)
+        self._anchor = self._set = np.zeros(6)
+        self._velocity = np.zeros(6)
+
+    def anchor(self, tool: Array) -> None:
+        """Close the clutch at the measured tool (6,): position [m], rotation vector against home [rad]."""
+        self._anchor = tool.copy()
+        self._set = tool.copy()
+        self._velocity = np.zeros(6)
+
+    def move(self, goal: Goal, tool: Array, dt: float) -> None:
+        """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
+        target = np.array([*goal.position, 0.0, 0.0, goal.yaw])
+        # The hand aims by what it sees: a lasting difference between set point and tool is corrected.
+        aim = target + np.clip(0.5 * (target - tool), -0.004, 0.004)
+        wish = _APPROACH * (aim - self._set)
+        wish[:3] = _capped(wish[:3], goal.speed)
+        wish[3:] = _capped(wish[3:], 4.0 * goal.speed)
+        self._velocity += np.clip(wish - self._velocity, -2.5 * dt, 2.5 * dt) * _AGILITY
+        self._set = self._set + dt * self._velocity
+        self._set[:3] = tool[:3] + np.clip(self._set[:3] - tool[:3], -_reach(goal), _reach(goal))
+        self._shake(dt)
+
+    def relative(self) -> Array:
+        """Return the motion since the clutch closed, (7,) along the base frame's axes."""
+        shaken = self._set.copy()
+        shaken[:3] += self._noise[:3]
+        shaken[5] += 10.0 * self._noise[3]
+        turn = quat_multiply(
+            rotvec_to_quat(shaken[3:]), quat_conjugate(rotvec_to_quat(self._anchor[3:]))
+        )
+        return np.concatenate((shaken[:3] - self._anchor[:3], turn))
+
+    def _shake(self, dt: float) -> None:
+        keep = math.exp(-dt / _TREMBLE_TIME)
+        fresh = self._rng.normal(0.0, self._tremble * math.sqrt(1.0 - keep * keep), 4)
+        self._noise = keep * self._noise + fresh
+
+
+_AGILITY = np.array([1.0, 1.0, 1.0, 4.0, 4.0, 4.0])
+
+
+def _reach(goal: Goal) -> float:
+    # At speed v the tool trails by its lag of about 0.12 s; only beyond that is it stuck.
+    return _LEAD + 0.15 * goal.speed
+
+
+def _capped(vector: Array, most: float) -> Array:
+    size = float(np.linalg.norm(vector))
+    return vector if size <= most else vector * (most / size)
