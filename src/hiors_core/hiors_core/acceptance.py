@@ -142,7 +142,8 @@ class Decision:
     """What became of an episode and why; written once.
 
     Attributes:
-        threshold: m(k) used. episode_return: R(tau), NaN when there was none. k: accepted episodes before this one.
+        threshold: m(k) used. episode_return: R(tau), NaN when there was none. k: accepted
+            episodes before this one.
         reasons: all that spoke against it, or the one that made it pass.
         outcome, revision: of the label that was judged. stamp: time of the decision [ns].
     """
@@ -227,7 +228,8 @@ def _shortness(summary: Summary, rule: AcceptanceRule) -> tuple[str, ...]:
         reasons.append(f"{summary.length:.2f} s is shorter than L_min {rule.min_length:g} s")
     if summary.moving < rule.min_transitions:
         reasons.append(
-            f"{summary.moving} of {summary.transitions} transitions move, {rule.min_transitions} are needed"
+            f"{summary.moving} of {summary.transitions} transitions move,"
+            f" {rule.min_transitions} are needed"
         )
     return tuple(reasons)
 
@@ -242,7 +244,8 @@ def _damage(summary: Summary, rule: AcceptanceRule) -> tuple[str, ...]:
         )
     if summary.missing > rule.max_missing:
         reasons.append(
-            f"{summary.missing:.1%} of the control ticks are missing, {rule.max_missing:.1%} allowed"
+            f"{summary.missing:.1%} of the control ticks are missing,"
+            f" {rule.max_missing:.1%} allowed"
         )
     return tuple(reasons)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags: MCAP in rosbag2's format, written so that a crash costs little and read without ROS.
 
-A bag is a folder with ``<name>_0.mcap`` and ``metadata.yaml``. Knows nothing of episodes and labels.
+A bag is a folder with ``<name>_0.mcap`` and ``metadata.yaml``. Knows nothing of episodes and
+labels.
 """
 
 import shutil
@@ -61,7 +62,8 @@ def full_name(topic: str) -> str:
 class BagWriter:
     """Writes one bag into an existing folder. Not for several threads at once.
 
-    The first write error is kept: every later call raises it again, since the file may look whole afterwards and is not.
+    The first write error is kept: every later call raises it again, since the file may look whole
+        afterwards and is not.
 
     Args:
         folder: where the files go; its name becomes the bag's name.

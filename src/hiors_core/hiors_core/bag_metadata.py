@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of rosbag2's metadata.yaml, version 9, and of the QoS profiles in it. Knows no file."""
+"""The words of rosbag2's metadata.yaml, version 9, and of its QoS profiles. Knows no file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,10 @@ def qos_text(qos: Qos) -> str:
 def bag_information(
     file_name: str, topics: Sequence[TopicEntry], start: int, end: int
 ) -> dict[str, Any]:
-    """Return the content under rosbag2_bagfile_information; ``start`` and ``end`` are log times [ns]."""
+    """Return what stands under rosbag2_bagfile_information.
+
+    ``start``, ``end`` are log times [ns].
+    """
     count = sum(topic.count for topic in topics)
     span = {
         "duration": {"nanoseconds": max(0, end - start)},

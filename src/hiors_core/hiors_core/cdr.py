@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ROS 2 messages without ROS: their definitions, type hashes and CDR bytes.
 
-The definitions are those of Jazzy and of the package hiors_interfaces. Knows nothing of bags and topics.
+The definitions are those of Jazzy and of the package hiors_interfaces. Knows nothing of bags and
+topics.
 """
 
 import dataclasses
@@ -34,7 +35,8 @@ def typestore() -> Typestore:
             own.update(get_types_from_msg(entry.read_text(encoding="utf-8"), name))
     if not own:
         raise IntegrityError(
-            "hiors_core/msg holds no message definitions: install hiors_core again from a whole checkout"
+            "hiors_core/msg holds no message definitions:"
+            " install hiors_core again from a whole checkout"
         )
     store.register(own)
     return store
@@ -44,14 +46,14 @@ def typestore() -> Typestore:
 def definition(type_name: str) -> str:
     """Return the full definition text of a message (ros2msg), its parts appended."""
     _check_type(type_name)
-    return typestore().generate_msgdef(type_name, ros_version=2)[0]
+    return str(typestore().generate_msgdef(type_name, ros_version=2)[0])
 
 
 @cache
 def type_hash(type_name: str) -> str:
     """Return the RIHS01 hash of a message type, as ROS 2 computes it."""
     _check_type(type_name)
-    return typestore().hash_rihs01(type_name)
+    return str(typestore().hash_rihs01(type_name))
 
 
 def make(type_name: str, **fields: Any) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that survive a crash: fsync, atomic replacement, JSON that carries its own digest, and points to crash at.
+"""Files that survive a crash: fsync, atomic replacement, JSON with its own digest.
 
 Knows nothing of what the files mean.
 """
@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 
 
 def crash_point(name: str) -> None:
-    """End the process on the spot when the environment asks for it here: what the crash tests use."""
+    """End the process on the spot when the environment asks for it here (crash tests)."""
     if os.environ.get(CRASH_VARIABLE) == name:
         os._exit(CRASH_STATUS)
 
@@ -35,7 +35,10 @@ def fsync_path(path: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes, point: str = "write") -> None:
-    """Replace ``path`` by a file with ``data``; a crash leaves the old file or the new one, never a part."""
+    """Replace ``path`` by a file with ``data``.
+
+    A crash leaves the old file or the new one, never a part.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
@@ -61,14 +64,17 @@ def sha256_file(path: Path) -> str:
 
 
 def write_document(path: Path, content: Mapping[str, Any], point: str = "write") -> None:
-    """Write JSON atomically with a digest of its content, so that read_document sees every flipped bit."""
+    """Write JSON atomically with a digest, so that read_document sees every flipped bit."""
     body = {**content, "digest": _digest(content)}
     text = json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False)
     write_atomic(path, f"{text}\n".encode(), point)
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read what write_document wrote, or raise IntegrityError; a missing file is FileNotFoundError."""
+    """Read what write_document wrote, or raise IntegrityError.
+
+    A missing file is FileNotFoundError.
+    """
     try:
         data = read_json(path)
         digest = data.pop("digest", None)
@@ -80,7 +86,10 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of bounded size, or raise IntegrityError; a missing file is FileNotFoundError."""
+    """Read a JSON object of bounded size, or raise IntegrityError.
+
+    A missing file is FileNotFoundError.
+    """
     if path.stat().st_size > _MAX_DOCUMENT:
         raise IntegrityError(f"{path} is larger than the {_MAX_DOCUMENT} bytes allowed")
     try:

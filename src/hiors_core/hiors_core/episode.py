@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An episode in memory: what was executed, what was seen, and where transitions were logged (eq. 6).
+"""An episode in memory: what was executed, what was seen, the logged transitions (eq. 6).
 
 Knows nothing of labels, acceptance and training.
 """
@@ -20,6 +20,7 @@ from hiors_core.images import ImageTracks
 from hiors_core.manifest import Manifest
 from hiors_core.observation import Observation
 from hiors_core.stamps import stamp_of
+from hiors_core.targets import Transition, transitions
 from hiors_core.topics import (
     EXECUTED,
     EXECUTED_TYPE,
@@ -31,7 +32,6 @@ from hiors_core.topics import (
     object_name,
 )
 from hiors_core.track import Array, Stamps, Track, make_track
-from hiors_core.transitions import Transition, transitions
 
 __all__ = ["Episode", "Mark", "Transition", "load_episode", "transitions"]
 
@@ -54,7 +54,8 @@ class Episode:
 
     Attributes:
         names: (N,) columns of ``actions`` and ``joints``.
-        actions: executed actions: absolute targets as the driver sent them, joints [rad], grippers [0 .. 1].
+        actions: executed actions: absolute targets as the driver sent them, joints [rad],
+            grippers [0 .. 1].
         authority: (T,) uint8, who drove at each control tick.
         marks: (M,) logged transitions, by time.
         joints: measured positions. objects: poses (K, 7) by name.
@@ -102,8 +103,8 @@ class Episode:
     def observation(self, i: int, *, images: bool = False) -> Observation:
         """Return the snapshot of transition ``i``: the newest of every stream at its stamp.
 
-        A stream that had not begun gives its first value, a missing joint stream the command; an object that was
-        never seen is left out.
+        A stream that had not begun gives its first value, a missing joint stream the command; an
+        object that was never seen is left out.
         """
         stamp = self.marks[i].stamp
         if not len(self.actions) and not len(self.joints):
@@ -221,6 +222,6 @@ class _Decoder:
             return np.array([names.index(n) for n in self._names], np.intp)
         except ValueError as error:
             raise InvalidValue(
-                f"{topic} of episode {self._manifest.episode_id} has the columns {', '.join(names)}; the robot"
-                f" needs {', '.join(self._names)}"
+                f"{topic} of episode {self._manifest.episode_id} has the columns {', '.join(names)};"
+                f" the robot needs {', '.join(self._names)}"
             ) from error

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filters of section III-D: no-op transitions and short episodes. Pure functions over arrays and transitions."""
+"""The filters of section III-D: no-op transitions and short episodes.
+
+Pure functions over arrays and transitions.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -35,7 +38,7 @@ M = TypeVar("M", bound=Moving)
 
 
 def relative_norm(actions: Array) -> float:
-    """Return the largest norm [m] of the transform from the first action to any of the others, of any arm.
+    """Return the largest norm [m] of the transform from the first action to any other.
 
     Args:
         actions: (K, A) executed actions over a transition's span, in action space "ee".
@@ -50,7 +53,7 @@ def relative_norm(actions: Array) -> float:
 
 
 def keep_moving(transitions: Sequence[M], threshold: float = NO_OP_THRESHOLD) -> list[M]:
-    """Return the transitions without the no-ops: stuck ones teach the policy to stand still. The last one stays."""
+    """Return the transitions that move, and the last one: stuck ones teach to stand still."""
     return [t for t in transitions if t.terminal or t.motion >= threshold]
 
 

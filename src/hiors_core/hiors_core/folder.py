@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of one episode's folder: their names, the manifest over them, and whether they are what it says."""
+"""The files of one episode's folder: names, manifest, and whether they are what it says."""
 
 import contextlib
 import shutil
@@ -49,7 +49,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_folder(folder: Path) -> Manifest:
-    """Compare every file with the manifest and return it; IntegrityError names the first that differs."""
+    """Compare every file with the manifest and return it.
+
+    IntegrityError names the first that differs.
+    """
     manifest = read_manifest(folder)
     if {f.name for f in manifest.files} != {bag_file(folder).name, METADATA}:
         raise IntegrityError(f"{folder / MANIFEST} does not list the bag and {METADATA}")

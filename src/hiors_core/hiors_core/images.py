@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JPEG images of an episode: encoded once at recording, decoded only when asked for. OpenCV is loaded on first use."""
+"""JPEG images of an episode: encoded once at recording, decoded only when asked for.
+
+OpenCV is loaded on first use.
+"""
 
 import bisect
 from collections.abc import Mapping

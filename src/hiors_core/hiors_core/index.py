@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table over the sealed episodes, derived from their folders: it may be deleted at any time and comes back."""
+"""A table over the sealed episodes, derived from their folders: it may be deleted."""
 
 import contextlib
 import math
@@ -25,7 +25,8 @@ class EpisodeRow:
 
     Attributes:
         start: stamp of the first control tick [ns]. duration: [s]. size: [bytes].
-        episode_return: NaN until there is one. accepted: None until decided. threshold: NaN until decided.
+        episode_return: NaN until there is one. accepted: None until decided. threshold: NaN until
+            decided.
     """
 
     episode_id: str
@@ -45,10 +46,18 @@ class EpisodeRow:
 
 
 _COLUMNS = tuple(f.name for f in fields(EpisodeRow))
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS episodes (episode_id TEXT PRIMARY KEY, "
+    f"{', '.join(_COLUMNS[1:])}, changed INTEGER)"
+)
+_INSERT = f"REPLACE INTO episodes VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
 
 
 class StoreIndex:
-    """The index of one store, in SQLite. A folder is read again only when its modification time has changed."""
+    """The index of one store, in SQLite.
+
+    A folder is read again only when its modification time has changed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,32 +79,25 @@ class StoreIndex:
         with contextlib.closing(_open(self._path)) as database:
             with database:
                 _refresh(database, episodes)
-            query = f"SELECT {', '.join(_COLUMNS)} FROM episodes"
-            where, values = (" WHERE task = ?", (task,)) if task is not None else ("", ())
-            found = database.execute(f"{query}{where} ORDER BY episode_id", values)
-            return [_row(values) for values in found]
+            found = database.execute("SELECT * FROM episodes ORDER BY episode_id")
+            rows = [_row(values[:-1]) for values in found]
+        return [row for row in rows if task in (None, row.task)]
 
 
 def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_TIMEOUT)
-    columns = ", ".join(_COLUMNS[1:])
-    database.execute(
-        f"CREATE TABLE IF NOT EXISTS episodes (episode_id TEXT PRIMARY KEY, {columns}, changed INTEGER)"
-    )
+    database.execute(_CREATE)
     return database
 
 
 def _refresh(database: sqlite3.Connection, episodes: Path) -> None:
     known = dict(database.execute("SELECT episode_id, changed FROM episodes"))
-    present = {name: changed for name, changed in _folders(episodes)}
+    present = dict(_folders(episodes))
     gone = [(name,) for name in known if name not in present]
     database.executemany("DELETE FROM episodes WHERE episode_id = ?", gone)
-    marks = ", ".join("?" * (len(_COLUMNS) + 1))
     for name, changed in present.items():
         if known.get(name) != changed and (row := _read(episodes / name)) is not None:
-            database.execute(
-                f"INSERT OR REPLACE INTO episodes VALUES ({marks})", (*astuple(row), changed)
-            )
+            database.execute(_INSERT, (*astuple(row), changed))
 
 
 def _folders(episodes: Path) -> Iterator[tuple[str, int]]:

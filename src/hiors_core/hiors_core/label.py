@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person's judgement of an episode and the rules by which it may change. Knows no file and no service."""
+"""A person's judgement of an episode and the rules by which it may change.
+
+Knows no file and no service.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -32,7 +35,8 @@ class Label:
         episode_return: R(tau) of eq. 3; NaN when there is none (NONE, DISCARD).
         stage_rewards: optional, one a stage; their sum is the return when given.
         labeler: person or classifier. source: front end.
-        stamp: time of the judgement [ns]. revision: grows with each change, 0 for NONE at the start.
+        stamp: time of the judgement [ns]. revision: grows with each change, 0 for NONE at the
+            start.
     """
 
     outcome: Outcome = Outcome.NONE
@@ -63,8 +67,8 @@ def judge(
 ) -> Label:
     """Make a label from what a front end sends, or raise InvalidValue.
 
-    The return is the sum of the stage rewards when they are given, else ``episode_return`` for RETURN,
-    1 for SUCCESS and 0 for FAILURE.
+    The return is the sum of the stage rewards when they are given, else ``episode_return`` for
+    RETURN, 1 for SUCCESS and 0 for FAILURE.
     """
     kind = _outcome(outcome)
     stages = _numbers(stage_rewards)
@@ -82,8 +86,8 @@ def judge(
 class LabelRules:
     """The labels that an episode had, newest last, and what may follow.
 
-    The same judgement twice changes nothing; the last one before consumption counts; after it (the decision is
-    written) every change is refused.
+    The same judgement twice changes nothing; the last one before consumption counts; after it
+    (the decision is written) every change is refused.
     """
 
     labels: tuple[Label, ...] = ()
@@ -120,8 +124,8 @@ class LabelRules:
     def _check_open(self, wish: str) -> None:
         if self.consumed:
             raise StateError(
-                f"The label {self.label.outcome.name} (revision {self.revision}) is consumed: the decision"
-                f" on the episode is written, so it cannot be {wish}. Label within the grace time"
+                f"The label {self.label.outcome.name} (revision {self.revision}) is consumed: the"
+                f" decision is written, so it cannot be {wish}. Label within the grace time"
             )
 
 

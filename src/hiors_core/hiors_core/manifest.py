@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sealed episode says of itself: streams, gaps, who drove when, versions, hashes. Knows no files but their names."""
+"""What a sealed episode says of itself: streams, gaps, who drove when, versions, hashes.
+
+Knows no files but their names.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -38,7 +41,7 @@ class EpisodeMeta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A run of control ticks under one authority, stamps of the first and the last of them [ns]."""
+    """A run of control ticks under one authority; stamps of its first and last tick [ns]."""
 
     authority: int
     start: int
@@ -52,7 +55,8 @@ class Stream:
 
     Attributes:
         first, last: log times [ns]. max_gap: longest time between two messages [s].
-        missing: sequence numbers that never came. dropped: messages refused or lost on the way, as the recorder counted.
+        missing: sequence numbers that never came. dropped: messages refused or lost on the way,
+            as the recorder counted.
     """
 
     topic: str
@@ -80,7 +84,8 @@ class Manifest:
 
     Attributes:
         start, end: stamps of the first and the last control tick [ns].
-        transitions: logged ones (eq. 6). policy_versions: those that drove, in order of appearance.
+        transitions: logged ones (eq. 6). policy_versions: those that drove, in order of
+            appearance.
         aborted: it did not end as an episode ends; never accepted by itself.
     """
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names that become file names: episode ids and checkpoint versions. No path is built from an unchecked one."""
+"""The names that become file names: episode ids and checkpoint versions.
+
+No path is built from an unchecked one.
+"""
 
 import re
 import secrets

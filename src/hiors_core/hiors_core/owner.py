@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which process records: the claim on a store and the owner of a folder. Pids are told from reused ones by start time."""
+"""Which process records: the claim on a store and the owner of a folder.
+
+Pids are told from reused ones by start time.
+"""
 
 import fcntl
 import os
@@ -43,7 +46,10 @@ def read_owner(folder: Path) -> Owner | None:
 
 
 class Claim:
-    """An exclusive lock that the system releases when the process dies. May be taken several times by its holder."""
+    """An exclusive lock that the system releases when the process dies.
+
+    May be taken several times by its holder.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,7 +76,8 @@ class Claim:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise StateError(
-                f"The store {self._path.parent} is being recorded into by process {holder}; stop that one first"
+                f"The store {self._path.parent} is being recorded into by process {holder};"
+                " stop that one first"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into an episode, and when: one place for the recorder node and the simulator in process.
+"""What goes into an episode, and when: for the recorder node and the simulator alike.
 
-Executed actions at every control tick, states at about 30 Hz, a transition at the varied frequency of eq. 6, images only
-at transitions. Knows no ROS and no clock: every stamp comes from outside.
+Executed actions at every control tick, states at about 30 Hz, a transition at the varied
+frequency of eq. 6, images only at transitions. Knows no ROS and no clock: every stamp comes from
+outside.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,10 @@ class Logged:
 
 
 class EpisodeRecording:
-    """Fed with every stream of a running episode. May be called from several threads, one a stream."""
+    """Fed with every stream of a running episode.
+
+    May be called from several threads, one a stream.
+    """
 
     def __init__(self, writer: EpisodeWriter, state_rate: float = STATE_RATE) -> None:
         self.writer = writer
@@ -83,7 +87,7 @@ class EpisodeRecording:
         return self.writer.tally.transitions
 
     def joint_state(self, stamp: int, position: Array, velocity: Array | None = None) -> None:
-        """Feed measured positions (N,) [rad, grippers 0 .. 1]; columns as in the episode's names."""
+        """Feed measured positions (N,) [rad, grippers 0 .. 1] in the order of the names."""
         if self._due(JOINT_STATES, stamp):
             message = make(
                 JOINT_STATE_TYPE,
@@ -149,7 +153,7 @@ class EpisodeRecording:
         chunk_time: float = -1.0,
         limited: Sequence[str] = (),
     ) -> Logged | None:
-        """Feed the action (N,) sent at a control tick; returns the transition when one is logged at it."""
+        """Feed the action (N,) sent at a control tick; returns the transition logged at it."""
         message = make(
             EXECUTED_TYPE,
             header={"stamp": time_fields(stamp)},
@@ -166,12 +170,12 @@ class EpisodeRecording:
         return self._executed(encode(EXECUTED_TYPE, message), stamp, authority)
 
     def executed_cdr(self, data: bytes) -> Logged | None:
-        """Feed an ExecutedAction message as it came; returns the transition when one is logged at it."""
+        """Feed an ExecutedAction message as it came; returns the transition logged at it."""
         message = decode(EXECUTED_TYPE, data)
         return self._executed(data, stamp_of(message), Authority(message.authority))
 
     def image(self, camera: str, logged: Logged, rgb: Image, stamp: int | None = None) -> None:
-        """Add a camera's image (height, width, 3) uint8 RGB, captured at ``stamp``, to a logged transition."""
+        """Add an image (height, width, 3) uint8 RGB, captured at ``stamp``, to a transition."""
         self.jpeg(camera, logged, encode_jpeg(rgb), stamp)
 
     def jpeg(self, camera: str, logged: Logged, data: bytes, stamp: int | None = None) -> None:
@@ -185,7 +189,8 @@ class EpisodeRecording:
             format="jpeg",
             data=data,
         )
-        # The log time is that of the transition, however late the encoder is: the reader finds the image by it.
+        # The log time is that of the transition, however late the encoder is: the reader finds
+        # the image by it.
         self._write(camera_jpeg(camera), JPEG_TYPE, encode(JPEG_TYPE, message), logged.stamp)
 
     def finish(self, reason: str) -> Manifest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a recording whose process died: what can be read is sealed as aborted, the rest is quarantined."""
+"""What becomes of a recording whose process died: sealed as aborted, or quarantined."""
 
 import os
 import shutil
@@ -52,7 +52,10 @@ def recover_folder(
     publish: Callable[[Path], Path],
     put_aside: Callable[[Path, str], Path],
 ) -> Recovered:
-    """Deal with one folder under recording/ whose owner is dead. Idempotent: it may die itself at any point."""
+    """Deal with one folder under recording/ whose owner is dead.
+
+    Idempotent: it may die itself at any point.
+    """
     who = f"process {owner.pid}" if owner else "its process"
     try:
         manifest = verify_folder(folder)

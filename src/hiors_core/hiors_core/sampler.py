@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a transition is logged: the varied frequency of eq. 6. Knows stamps and authorities, nothing of what is logged."""
+"""When a transition is logged: the varied frequency of eq. 6.
+
+Knows stamps and authorities, nothing of what is logged.
+"""
 
 import math
 
@@ -8,17 +11,18 @@ from hiors_core.clock import to_ns
 from hiors_core.errors import InvalidValue
 
 F_LOW = 0.5
-"""f^low of eq. 6 [Hz]: one transition every 2 s while the policy drives, as in the authors' code."""
+"""f^low of eq. 6 [Hz]: every 2 s while the policy drives, as in the authors' code."""
 F_HIGH = 10.0
-"""f^high of eq. 6 [Hz]: one transition every 0.1 s while a person drives, as in the authors' code."""
+"""f^high of eq. 6 [Hz]: every 0.1 s while a person drives, as in the authors' code."""
 
 
 class PacedStream:
     """Says which members of a stream to keep for a mean rate of ``rate_hz`` [Hz], without drift.
 
-    The phase is kept: a late member does not push back the ones after it, and one that is early by no more than a
-    twentieth of the period counts, or jitter would cost a whole tick. The first one, and one whose stamp lies before
-    the last, start anew.
+    The phase is kept: a late member does not push back the ones after it, and one that is early
+        by no more than a
+    twentieth of the period counts, or jitter would cost a whole tick. The first one, and one
+    whose stamp lies before the last, start anew.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -44,7 +48,7 @@ class PacedStream:
 
 
 class VariableRateSampler:
-    """f_t of eq. 6: f_high while a person drives, f_low while the policy drives, nothing otherwise.
+    """f_t of eq. 6: f_high while a person drives, f_low while the policy does, else nothing.
 
     A change of authority to either gives a transition at once.
     """

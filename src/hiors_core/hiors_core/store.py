@@ -59,7 +59,7 @@ class EpisodeStore:
         self._index = StoreIndex(self.root / "index.sqlite")
 
     def claim(self) -> None:
-        """Become the one recorder of this store until close(), or raise StateError naming the other's pid."""
+        """Become the one recorder until close(), or raise StateError naming the other's pid."""
         self._claim.take()
 
     def close(self) -> None:
@@ -67,7 +67,10 @@ class EpisodeStore:
         self._claim.release()
 
     def begin(self, meta: EpisodeMeta) -> EpisodeWriter:
-        """Start an episode under recording/, or raise StateError when another process records or the id exists."""
+        """Start an episode under recording/.
+
+        Raises StateError when another process records or the id exists.
+        """
         check_episode_id(meta.episode_id)
         self._claim.take()
         try:
@@ -117,7 +120,10 @@ class EpisodeStore:
         return self._rules(self._labelled(episode_id)).label
 
     def set_label(self, episode_id: str, label: Label) -> Label:
-        """Put a label in force, recording or sealed, and return it; StateError after consumption."""
+        """Put a label in force, recording or sealed, and return it.
+
+        StateError after consumption.
+        """
         with self._locked():
             folder = self._labelled(episode_id)
             return self._save_label(folder, self._rules(folder), self._rules(folder).set(label))
@@ -131,7 +137,8 @@ class EpisodeStore:
     def decide(self, episode_id: str, decision: Decision) -> Decision:
         """Write the decision, once: from here on the label stands.
 
-        The same decision again is a no-op; StateError when it differs, or when the label changed since it was judged.
+        The same decision again is a no-op; StateError when it differs, or when the label changed
+        since it was judged.
         """
         folder = self.path(episode_id)
         with self._locked():
@@ -142,8 +149,8 @@ class EpisodeStore:
             revision = self._rules(folder).label.revision
             if decision.revision != revision:
                 raise StateError(
-                    f"The label of {episode_id} is at revision {revision}, the decision judged revision"
-                    f" {decision.revision}: judge it again"
+                    f"The label of {episode_id} is at revision {revision}, the decision judged"
+                    f" revision {decision.revision}: judge it again"
                 )
             write_document(folder / DECISION, decision_to_json(decision), "decision")
             return decision
@@ -165,7 +172,7 @@ class EpisodeStore:
             return self.put_aside(self.path(episode_id), reason)
 
     def recover(self) -> tuple[Recovered, ...]:
-        """Deal with what dead recorders left under recording/: seal it as aborted, or quarantine it.
+        """Deal with what dead recorders left: seal it as aborted, or quarantine it.
 
         Raises StateError while another process records into this store.
         """
@@ -191,7 +198,8 @@ class EpisodeStore:
     def prune(self, max_bytes: int) -> tuple[str, ...]:
         """Delete the oldest rejected episodes until the sealed ones fit, and return their ids.
 
-        Accepted and undecided episodes are never deleted, so the store may stay above ``max_bytes``.
+        Accepted and undecided episodes are never deleted, so the store may stay above
+        ``max_bytes``.
         """
         rows = self.rows()
         total = sum(row.size for row in rows)
@@ -211,7 +219,8 @@ class EpisodeStore:
             number += 1
             target = self.quarantined / f"{folder.name}.{number}"
         os.rename(folder, target)
-        # A full disk may refuse the text; the folder is aside all the same, and the caller knows the reason.
+        # A full disk may refuse the text; the folder is aside all the same, and the caller knows
+        # the reason.
         with suppress(OSError):
             write_atomic(target / "reason.txt", f"{reason}\n".encode())
             fsync_path(self.quarantined)
@@ -294,6 +303,6 @@ class EpisodeStore:
 def _check_same(episode_id: str, known: Decision, new: Decision) -> None:
     if (known.accepted, known.revision) != (new.accepted, new.revision):
         raise StateError(
-            f"Episode {episode_id} was {'accepted' if known.accepted else 'rejected'} already, for label"
-            f" revision {known.revision}; a decision is written once"
+            f"Episode {episode_id} was {'accepted' if known.accepted else 'rejected'} already, for"
+            f" label revision {known.revision}; a decision is written once"
         )

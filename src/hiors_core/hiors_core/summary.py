@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The summary of a sealed episode that acceptance (eq. 3) judges. Reads one folder; decides nothing."""
+"""The summary of a sealed episode that acceptance (eq. 3) judges.
+
+Reads one folder; decides nothing.
+"""
 
 from pathlib import Path
 
@@ -9,12 +12,11 @@ from hiors_core.filters import NO_OP_THRESHOLD
 from hiors_core.label import Label
 from hiors_core.manifest import Manifest
 from hiors_core.robot import RobotModel
+from hiors_core.targets import span_motion
 from hiors_core.topics import EXECUTED, JOINT_STATES
-from hiors_core.transitions import span_motion
-
 
 CHUNK_SPAN = 1.0
-"""Time after a logged transition in which the robot must move for it to count [s]: about one action chunk."""
+"""Time after a transition in which the robot must move for it to count [s]: about a chunk."""
 
 
 def summarize(

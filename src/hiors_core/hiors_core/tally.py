@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what goes into an episode while it is written or salvaged, and makes the manifest of it. Knows no disk."""
+"""Counts what goes into an episode while it is written or salvaged, and makes the manifest of it.
+
+Knows no disk.
+"""
 
 from dataclasses import dataclass
 
@@ -57,7 +60,7 @@ class Tally:
         return tuple(self._versions)
 
     def add(self, topic: str, type_name: str, data: bytes, stamp: int) -> int:
-        """Count one message and return its sequence number: the control tick, or its place in the stream."""
+        """Count a message and return its sequence number: control tick or place in the stream."""
         name = full_name(topic)
         stream = self._streams.get(name)
         if stream is None:

@@ -21,7 +21,7 @@ class Track:
         return len(self.stamps)
 
     def newest(self, stamp: int) -> Array:
-        """Return the newest row at ``stamp``, or the first one when none is that old; K must not be 0."""
+        """Return the newest row at ``stamp``, or the first when none is that old; K is not 0."""
         row: Array = self.values[max(0, self.count(stamp) - 1)]
         return row
 
@@ -30,7 +30,7 @@ class Track:
         return int(np.searchsorted(self.stamps, stamp, side="right"))
 
     def interpolate(self, stamps: Stamps) -> Array:
-        """Return the rows at any stamps (...,) as (..., D), linear between the rows and constant beyond."""
+        """Return the rows at stamps (...,) as (..., D): linear between rows, constant beyond."""
         origin = self.stamps[0]
         at = (stamps - origin).astype(np.float64)
         known = (self.stamps - origin).astype(np.float64)

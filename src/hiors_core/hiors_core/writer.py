@@ -18,7 +18,10 @@ from hiors_core.topics import qos_of
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What the store does with a folder that is written: publish it, or put it aside; then release the claim."""
+    """What the store does with a folder that is written: publish it, or put it aside.
+
+    Then release the claim.
+    """
 
     publish: Callable[[Path], object]
     put_aside: Callable[[Path, str], object]
@@ -61,7 +64,10 @@ class EpisodeWriter:
         return self._bag.error
 
     def write(self, topic: str, type_name: str, cdr: bytes, stamp_ns: int) -> None:
-        """Append one message received at ``stamp_ns``; BagWriteError once the disk has refused a write."""
+        """Append one message received at ``stamp_ns``.
+
+        BagWriteError once the disk has refused a write.
+        """
         with self._lock:
             sequence = self._tally.add(topic, type_name, cdr, stamp_ns)
             self._bag.write(topic, type_name, cdr, stamp_ns, sequence)
