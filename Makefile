@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# ARGS goes to the command: make demo ARGS="--episodes 10 --headless", make test ARGS="src/hiors_core -k limiter"
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format lock clean
+ENV := . tools/env.sh &&
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make this clone ready to run (does only what is missing)
+	@tools/setup.sh
+
+demo: setup ## run the simulated robot that learns to insert while it works (ARGS="--episodes 10")
+	@./hiors demo $(ARGS)
+
+test: setup ## run all the tests (FAST=1 leaves the slow ones out; ARGS="src/hiors_core -k limiter")
+	@$(ENV) python -m pytest $(if $(FAST),-m "not slow") $(ARGS)
+
+bench: setup ## list the benchmarks, or run some (ARGS="learning")
+	@./hiors bench $(ARGS)
+
+lint: setup ## check format, lint rules and types
+	@$(ENV) ruff format --check && ruff check && mypy
+
+format: setup ## put the sources in the common format and fix what can be fixed
+	@$(ENV) ruff format && ruff check --fix
+
+lock: setup ## write the lock files anew from requirements/*.in (needs a package index)
+	@tools/lock.sh
+
+clean: ## remove what was built; keeps runs/ and the downloaded packages' cache
+	rm -rf .venv build install log .pytest_cache .mypy_cache .ruff_cache
