@@ -98,7 +98,7 @@ class ActionMapper:
         return EeSolution(position=position, notes=tuple(notes))
 
     def convert(self, positions: Array, kind: str) -> Array:
-        """Return actions (T, A) of the space ``kind`` for positions (T, N), rotations unwrapped."""
+        """Return actions (T, A) of a space for positions (T, N), rotation vectors continuous."""
         if kind not in KINDS:
             raise UnknownName("action space", kind, KINDS)
         if positions.ndim != 2 or positions.shape[1] != self._sizes[0]:
@@ -122,7 +122,7 @@ def miss(arm: str, position_error: float, rotation_error: float) -> str:
 
 
 def unwrap_actions(actions: Array, near: Array) -> Array:
-    """Return "ee" actions (T, A) with rotation vectors continuous from the action ``near`` (A,)."""
+    """Return "ee" actions (T, A) with rotation vectors continuous from ``near`` (A,) on."""
     result = np.array(actions, dtype=np.float64)
     for start in range(3, result.shape[1], EE_COLUMNS):
         columns = slice(start, start + 3)

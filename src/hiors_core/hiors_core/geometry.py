@@ -110,7 +110,7 @@ def rotvec_to_matrix(rotvec: Array) -> Array:
 
 
 def matrix_to_rotvec(matrix: Array) -> Array:
-    """Return rotation vectors (..., 3) [rad], at most pi long, of rotation matrices (..., 3, 3)."""
+    """Return rotation vectors (..., 3) [rad], at most pi long, of matrices (..., 3, 3)."""
     return quat_to_rotvec(matrix_to_quat(matrix))
 
 
@@ -140,7 +140,7 @@ def slerp(a: Array, b: Array, fraction: float) -> Array:
 
 
 def unwrap_rotvec(rotvec: Array, near: Array) -> Array:
-    """Return rotation vectors (T, 3) of the same rotations, each as near as can be to the one before.
+    """Return rotation vectors (T, 3) of the same rotations, each near to the one before.
 
     ``near`` (3,) is what the first one is put near to. Without this a turn through 180 degrees
     looks like a leap to the opposite vector, and interpolation would sweep all the way back.
@@ -159,7 +159,7 @@ def unwrap_rotvec(rotvec: Array, near: Array) -> Array:
 
 
 def _quat_of_rows(m: list[list[float]]) -> Array:
-    """Return the quaternion (4,) of one matrix given as rows: many times faster than a stack of one."""
+    """Return the quaternion (4,) of one matrix given as rows: faster than a stack of one."""
     (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = m
     rows = (
         (1.0 + m00 - m11 - m22, m01 + m10, m02 + m20, m21 - m12),

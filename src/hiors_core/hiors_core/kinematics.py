@@ -12,9 +12,9 @@ from hiors_core.robot import Arm
 
 Array = NDArray[np.float64]
 
-POSITION_TOLERANCE = 1e-5
+POSITION_TOLERANCE = 5e-5
 """[m] at which the inverse is content."""
-ROTATION_TOLERANCE = 1e-4
+ROTATION_TOLERANCE = 5e-4
 """[rad] at which the inverse is content."""
 _DAMPING = 1e-5
 _DAMPING_PER_ERROR = 2e-2
@@ -91,7 +91,7 @@ class ArmKinematics:
         return tip
 
     def jacobian(self, q: Array) -> Array:
-        """Return the (6, n) Jacobian at joints (n,): rows are m/rad along, then rad/rad about x y z."""
+        """Return the Jacobian (6, n) at joints (n,): along x y z [m/rad], then about them."""
         self._forward(q)
         return self._differentiate().copy()
 
@@ -146,16 +146,15 @@ class ArmKinematics:
 
     def _measure(self, q: Array, position: Array, rotation: Array) -> tuple[float, float]:
         tip = self._forward(q)
-        error = self._error
-        np.subtract(position, tip[:3, 3], out=error[:3])
-        x, y, z = _rotation_error(np.dot(rotation, tip[:3, :3].T).tolist())
-        error[3], error[4], error[5] = x, y, z
-        return math.sqrt(np.dot(error[:3], error[:3])), math.sqrt(x * x + y * y + z * z)
+        x, y, z = (position - tip[:3, 3]).tolist()
+        u, v, w = _rotation_error(np.dot(rotation, tip[:3, :3].T).tolist())
+        self._error[:] = (x, y, z, u, v, w)
+        return math.sqrt(x * x + y * y + z * z), math.sqrt(u * u + v * v + w * w)
 
     def _improve(self, q: Array, cost: float) -> Array:
         jacobian = self._differentiate()
         square = np.dot(jacobian, jacobian.T)
-        square.ravel()[::7] += _DAMPING + _DAMPING_PER_ERROR * cost
+        square.flat[::7] += _DAMPING + _DAMPING_PER_ERROR * cost
         step = np.dot(jacobian.T, np.linalg.solve(square, self._error))
         largest = float(np.abs(step).max())
         if largest > _MAX_STEP:
@@ -187,7 +186,7 @@ def _basis(arm: Arm) -> Array:
 
 
 def _rotation_error(m: list[list[float]]) -> tuple[float, float, float]:
-    """Return the rotation vector of a matrix given as rows, without numpy: it runs in every step."""
+    """Return the rotation vector of a matrix given as rows, in scalars: it runs in every step."""
     (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = m
     x, y, z = 0.5 * (m21 - m12), 0.5 * (m02 - m20), 0.5 * (m10 - m01)
     sine = math.sqrt(x * x + y * y + z * z)

@@ -151,7 +151,7 @@ class Limiter:
         return result
 
     def _brake(self, distance: Array) -> Array:
-        """Return the highest velocities (N,) [1/s] from which ticks of full braking end in distance.
+        """Return the highest velocities (N,) [1/s] from which full braking ends within distance.
 
         From velocity u, m full ramps above standstill, u dt (m + 1) - ramp dt m (m + 1) / 2 is
         covered: a piecewise linear function of u, inverted here.
@@ -219,7 +219,7 @@ class _Box:
 
     def _clearly_inside(self, q: Array, u: Array) -> bool:
         point = self._kinematics.position(q)
-        # No joint turns farther than its step and its braking distance, nor swings wider than reach.
+        # No joint turns farther than its step and its braking, nor swings wider than the reach.
         turn = np.abs(u) * (self._dt + 0.5 * self._dt * np.abs(u) / self._ramp)
         room = self._kinematics.reach * float(turn.sum())
         return bool(((point > self._lower + room) & (point < self._upper - room)).all())
