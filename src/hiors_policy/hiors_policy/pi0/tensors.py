@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors in safetensors files, one or several. Knows no names and no network."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from hiors_core.errors import IntegrityError, InvalidValue
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+MODEL_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+
+
+class TensorFiles:
+    """The tensors of a checkpoint, read one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder = path if path.is_dir() else path.parent
+        self._stack = contextlib.ExitStack()
+        self._files: dict[str, Any] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        try:
+            for file in _files(path):
+                self._open(file)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> "TensorFiles":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def _open(self, file: Path) -> None:
+        try:
+            opened = self._stack.enter_context(safe_open(file, framework="pt"))
+            for name in opened.keys():  # noqa: SIM118
+                self.shapes[name] = tuple(opened.get_slice(name).get_shape())
+                self._files[name] = opened
+        except (SafetensorError, OSError) as error:
+            raise IntegrityError(
+                f"{file} is not a whole safetensors file ({error}). Fetch it again."
+            ) from error
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if (path / MODEL_FILE).is_file():
+        return [path / MODEL_FILE]
+    if (path / INDEX_FILE).is_file():
+        index = read_json(path / INDEX_FILE)
+        names = sorted(set(index.get("weight_map", {}).values()))
+        if any(Path(name).name != name for name in names):
+            raise IntegrityError(f"{path / INDEX_FILE} names files outside its folder: {names}")
+        return [path / name for name in names]
+    raise InvalidValue(
+        f"No checkpoint at {path}: expected a .safetensors file, or a folder with {MODEL_FILE} "
+        f"or {INDEX_FILE}. A JAX checkpoint must first go through openpi's "
+        "examples/convert_jax_model_to_pytorch.py."
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, or an empty one when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"Cannot read {path}: {error}") from error
+    if not isinstance(data, dict):
+        raise IntegrityError(f"{path} must hold a JSON object")
+    return data
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file aside and rename it, so that no half file has the name."""
+    aside = file.with_name(f".{file.name}.part")
+    save_file({name: t.contiguous() for name, t in tensors.items()}, aside, {"format": "pt"})
+    aside.replace(file)
+
+
+def finite(tensor: Tensor) -> bool:
+    """Say whether every value is a number."""
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
