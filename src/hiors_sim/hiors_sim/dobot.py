@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Dobot V3 protocol on TCP: dashboard 29999, motion 30003, feedback 30004 at 125 Hz, with faults on request.
+"""The Dobot V3 protocol on TCP: dashboard 29999, motion 30003, feedback 30004 at 125 Hz, with
+faults on request.
 
 Owns the sockets and the thread that serves them; what the commands mean is the controller's.
 """
@@ -14,7 +15,6 @@ from typing import TypeVar
 from hiors_core.clock import Clock, SteadyClock
 from hiors_core.errors import HiorsError, StateError
 from hiors_core.robot import Arm
-
 from hiors_sim.dobot_controller import DobotController, Received
 from hiors_sim.dobot_faults import ChannelFault, Faults
 from hiors_sim.dobot_state import ControllerSettings
@@ -121,7 +121,9 @@ class DobotEmulator:
         return self.call(lambda c: list(c.received))
 
     def drop_connections(self, *names: str) -> None:
-        """Close the connections of the named channels (all when none is named); new ones are welcome."""
+        """Close the connections of the named channels (all when none is named); new ones are
+        welcome.
+        """
 
         def close(_: DobotController) -> None:
             for name in names or tuple(self._channels):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the emulated controller, one function each: (controller, request) -> value of the answer."""
+"""The commands of the emulated controller, one function each: (controller, request) -> value of
+the answer.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Dobot V3 controller without its sockets: text in, text out, a tick every 8 ms, a packet on request.
+"""A Dobot V3 controller without its sockets: text in, text out, a tick every 8 ms, a packet on
+request.
 
 All methods are meant for one thread. What arrived on the motion port is kept with its time.
 """
@@ -8,10 +9,10 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
-from hiors_core.clock import Clock
-from hiors_core.robot import Arm
 from numpy.typing import NDArray
 
+from hiors_core.clock import Clock
+from hiors_core.robot import Arm
 from hiors_sim.dobot_commands import COMMANDS
 from hiors_sim.dobot_feedback import PACKET, SIZE, TEST_VALUE
 from hiors_sim.dobot_kinematics import DobotKinematics

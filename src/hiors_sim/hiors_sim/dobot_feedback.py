@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 1440-byte real-time feedback packet of the Dobot V3 protocol, little-endian. Knows layout only."""
+"""The 1440-byte real-time feedback packet of the Dobot V3 protocol, little-endian. Knows layout
+only.
+"""
 
 import numpy as np
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Poses as the Dobot controller writes them: X Y Z [mm], Rx Ry Rz [deg] with R = Rz·Ry·Rx. Uses hiors_core's kinematics."""
+"""Poses as the Dobot controller writes them: X Y Z [mm], Rx Ry Rz [deg] with R = Rz·Ry·Rx. Uses
+hiors_core's kinematics.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hiors_core.geometry import matrix_to_quat, quat_to_matrix
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import Arm
-from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Queued motions of the emulated controller (JointMovJ, MovJ, MovL) and the checks on streamed ones (ServoJ)."""
+"""Queued motions of the emulated controller (JointMovJ, MovJ, MovL) and the checks on streamed
+ones (ServoJ).
+"""
 
 from collections import deque
 from collections.abc import Callable
 
 import numpy as np
-from hiors_core.clock import Clock, to_s
 from numpy.typing import NDArray
 
+from hiors_core.clock import Clock, to_s
 from hiors_sim.dobot_state import (
     JOINT_JUMP,
     JOINT_LIMIT,

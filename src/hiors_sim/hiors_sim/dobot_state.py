@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Dobot V3 controller remembers: power, enable, alarms, settings. Knows no text and no socket."""
+"""What a Dobot V3 controller remembers: power, enable, alarms, settings. Knows no text and no
+socket.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,7 +43,8 @@ class ControllerSettings:
         joint_limit: (6,) symmetric range [deg].
         max_joint_speed: speed at which a commanded step trips the overspeed alarm [deg/s].
         max_lag: difference between set-point and joint that trips the position-lag alarm [deg].
-        servoj_replies: answer ServoJ and ServoP as some firmware does; the guide says there is no answer.
+        servoj_replies: answer ServoJ and ServoP as some firmware does; the guide says there is
+            no answer.
         powered: whether the arm is powered at the start. power_on_time: duration of PowerOn() [s].
         robot_type: 101 Nova 2, 103 Nova 5.
     """

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of the Dobot V3 protocol as a controller reads and answers it. Knows no robot and no socket.
+"""The text of the Dobot V3 protocol as a controller reads and answers it. Knows no robot and no
+socket.
 
-Request ``Name(p1,p2,key=value)``; reply ``ErrorID,{v1,...},Name(p1,...);``. Lengths in mm, angles in degrees.
+Request ``Name(p1,p2,key=value)``; reply ``ErrorID,{v1,...},Name(p1,...);``. Lengths in mm, angles
+in degrees.
 """
 
 import math

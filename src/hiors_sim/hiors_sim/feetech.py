@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Feetech SMS/STS servos on a pseudo-terminal: ping, read, write, sync read, sync write, as grippers use them.
+"""Feetech SMS/STS servos on a pseudo-terminal: ping, read, write, sync read, sync write, as
+grippers use them.
 
 Packet ``FF FF ID LEN INST PARAMS CHK``; words are little-endian; 4096 ticks a turn.
 """
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiors_core.errors import HiorsError
-
 from hiors_sim.plant import GripperPlant
 
 BROADCAST = 0xFE
@@ -37,7 +37,9 @@ def packet(body: bytes) -> bytes:
 
 @dataclass(slots=True)
 class SerialFault:
-    """Faults of the bus: fall silent, answer in single bytes, inject bytes once, spoil the checksum."""
+    """Faults of the bus: fall silent, answer in single bytes, inject bytes once, spoil the
+    checksum.
+    """
 
     stall: bool = False
     split: bool = False

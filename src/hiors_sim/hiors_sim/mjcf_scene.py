@@ -171,7 +171,7 @@ def add_box(world: ET.Element, scene: InsertScene) -> None:
     m = scene.box_mass
     inertia = numbers(m * (y * y + z * z) / 3, m * (x * x + z * z) / 3, m * (x * x + y * y) / 3)
     element(body, "inertial", pos="0 0 0", mass=numbers(m), diaginertia=inertia)
-    contact = {"friction": "0.8 0.01 0.0001", "condim": "4", "group": "3", **TO_BOX}
+    contact = {"friction": "0.8 0.01 0.0001", "condim": "3", "group": "3", **TO_BOX}
     geom(body, "box", size=(x, y, z), material="hidden", name="box", **contact)
     cap = 0.34 * z
     body_half = z - cap / 2

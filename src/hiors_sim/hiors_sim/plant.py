@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from hiors_core.clock import Clock, to_s
 from numpy.typing import NDArray
 
+from hiors_core.clock import Clock, to_s
 from hiors_sim.servo import ServoParameters
 
 Array = NDArray[np.float64]

@@ -8,6 +8,7 @@ filter's stiffness and ``lookahead`` its damping, so that the defaults (500, 50)
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,19 +77,44 @@ class ServoFollower:
         self._left = parameters.duration
         self._set_filter(parameters)
 
-    def advance(self, dt: float) -> None:
-        """Move ``position`` and ``velocity`` on by ``dt`` [s]."""
-        if self._left > dt:
-            self._line += (self._target - self._line) * (dt / self._left)
-            self._left -= dt
-        elif self._left > 0.0:
-            self._line = self._target.copy()
-            self._left = 0.0
-        # Implicit in the damping, so that any allowed lookahead is stable at the step of the physics.
-        pull = self._stiffness * (self._line - self.position)
-        self.velocity = (self.velocity + dt * pull) / (1.0 + dt * self._damping)
-        self.position += dt * self.velocity
+    def advance(self, dt: float, steps: int = 1) -> tuple[Array, Array]:
+        """Move on by ``steps`` steps of ``dt`` [s]; return position and velocity (steps, n) after each."""
+        line = self._lines(dt, steps)
+        free, driven = _filter(self._stiffness, self._damping, dt, steps)
+        moved = free @ np.stack((self.position, self.velocity)) + driven @ line
+        positions, velocities = moved[:steps], moved[steps:]
+        self.position, self.velocity = positions[-1].copy(), velocities[-1].copy()
+        return positions, velocities
+
+    def _lines(self, dt: float, steps: int) -> Array:
+        """Return the straight line toward the target at the end of each step, (steps, n)."""
+        if self._left <= 0.0:
+            return np.broadcast_to(self._target, (steps, self._target.size))
+        passed = np.minimum(np.arange(1, steps + 1) * dt / self._left, 1.0)
+        line: Array = self._line + passed[:, None] * (self._target - self._line)
+        self._line = line[-1].copy()
+        self._left -= steps * dt
+        return line
 
     def _set_filter(self, parameters: ServoParameters) -> None:
         self._stiffness = STIFFNESS_PER_GAIN * parameters.gain
         self._damping = 2.0 * math.sqrt(self._stiffness) * parameters.lookahead / 50.0
+
+
+@lru_cache(maxsize=64)
+def _filter(stiffness: float, damping: float, dt: float, steps: int) -> tuple[Array, Array]:
+    """Return the filter over several steps as matrices: on the state (2 steps, 2), on the line (2 steps, steps).
+
+    Positions of all steps come first, then velocities. A step is implicit in the damping, so that any allowed lookahead
+    is stable at the step of the physics.
+    """
+    brake = 1.0 / (1.0 + dt * damping)
+    one = np.array([[1.0 - dt * dt * stiffness * brake, dt * brake], [-dt * stiffness * brake, brake]])
+    push = np.array([dt * dt * stiffness * brake, dt * stiffness * brake])
+    free, driven = np.empty((2 * steps, 2)), np.zeros((2 * steps, steps))
+    power, effect = np.eye(2), np.zeros((2, steps))
+    for k in range(steps):
+        power, effect = one @ power, one @ effect
+        effect[:, k] += push
+        free[[k, steps + k]], driven[[k, steps + k]] = power, effect
+    return free, driven

@@ -75,8 +75,8 @@ class _ArmPlant:
         self.q = model.jnt_qposadr[joints]
         self.v = model.jnt_dofadr[joints]
         self.finger_q = model.jnt_qposadr[fingers]
-        self.u = np.array([model.actuator(name).id for name in arm.joints])
-        self.finger_u = np.array([model.actuator(f"{arm.name}_finger_{s}").id for s in "ab"])
+        names = [*arm.joints, *(f"{arm.name}_finger_{side}" for side in "ab")]
+        self.u = np.array([model.actuator(name).id for name in names])
         self.site = model.site(f"{arm.name}_tool").id
         self.base = model.body(f"{arm.name}_base").id
         n = len(arm.joints)
@@ -90,26 +90,27 @@ class _ArmPlant:
         data.qpos[self.finger_q] = gripper * STROKE
         self.servo.reset(position)
         self.opening = self.opening_target = gripper
-        self.drive(data)
+        data.ctrl[self.u] = [*position, gripper * STROKE, gripper * STROKE]
 
-    def advance(self, data: mujoco.MjData, dt: float) -> None:
-        self.servo.advance(dt)
+    def plan(self, dt: float, steps: int) -> Array:
+        """Return the actuators' set points (steps, n + 2) for the next steps."""
+        positions, velocities = self.servo.advance(dt, steps)
         way = self.opening_target - self.opening
-        limit = GRIPPER_SPEED * dt
-        self.opening += min(max(way, -limit), limit)
-        self.drive(data)
-
-    def drive(self, data: mujoco.MjData) -> None:
-        data.ctrl[self.u] = self.servo.position + self.lead * self.servo.velocity
-        data.ctrl[self.finger_u] = self.opening * STROKE
+        limit = GRIPPER_SPEED * dt * np.arange(1, steps + 1)
+        opening = self.opening + np.clip(way, -limit, limit)
+        self.opening = float(opening[-1])
+        rows = np.empty((steps, self.u.size))
+        rows[:, :-2] = positions + self.lead * velocities
+        rows[:, -2:] = STROKE * opening[:, None]
+        return rows
 
     def state(self, data: mujoco.MjData) -> ArmState:
         return ArmState(
             position=data.qpos[self.q],
             velocity=data.qvel[self.v],
-            effort=data.actuator_force[self.u],
+            effort=data.actuator_force[self.u[:-2]],
             gripper=float(data.qpos[self.finger_q].mean()) / STROKE,
-            gripper_load=float(-data.actuator_force[self.finger_u].mean()),
+            gripper_load=float(-data.actuator_force[self.u[-2:]].mean()),
             tool=self._tool(data),
         )
 
@@ -147,6 +148,8 @@ class XTrainerSim:
         self.model = mujoco.MjModel.from_xml_string(build_mjcf(robot, task))
         self._data = mujoco.MjData(self.model)
         self._plants = {arm.name: _ArmPlant(self.model, arm) for arm in robot.arms}
+        # Columns of the plans, arm by arm, in the order of the model's actuators.
+        self._order = np.argsort(np.concatenate([p.u for p in self._plants.values()]))
         self._main = task.task.arm
         self._box = np.array([self.model.joint(name).qposadr[0] for name in BOX_JOINTS])
         self._hole = task.scene.hole_pose
@@ -209,12 +212,19 @@ class XTrainerSim:
         """Simulate ``seconds``; what is less than a physics step is made up for by the next call."""
         with self._lock:
             self._debt += seconds
-            while self._debt >= TIMESTEP - 1e-9:
-                self._debt -= TIMESTEP
-                for plant in self._plants.values():
-                    plant.advance(self._data, TIMESTEP)
-                mujoco.mj_step(self.model, self._data)
-            self._judge(seconds)
+            steps = int(self._debt / TIMESTEP + 1e-6)
+            self._debt -= steps * TIMESTEP
+            if steps:
+                self._simulate(steps)
+                self._judge(steps * TIMESTEP)
+
+    def _simulate(self, steps: int) -> None:
+        plans = [plant.plan(TIMESTEP, steps) for plant in self._plants.values()]
+        rows = np.concatenate(plans, axis=1)[:, self._order]
+        ctrl = self._data.ctrl
+        for row in rows:
+            ctrl[:] = row
+            mujoco.mj_step(self.model, self._data)
 
     def _judge(self, seconds: float) -> None:
         plant = self._plants[self._main]
@@ -255,15 +265,15 @@ class XTrainerSim:
         with self._lock:
             return np.array(self._data.qpos)
 
-    def render(self, camera: str) -> Image:
-        """Return the picture (height, width, 3) of a camera; always from the same thread.
+    def render(self, camera: str, snapshot: Array | None = None) -> Image:
+        """Return the picture (height, width, 3) of a camera, of now or of a snapshot; always from the same thread.
 
         Another thread makes its own SceneRenderer and gives it ``snapshot()``.
         """
         if self._renderer is None:
             width, height = self._image_size
             self._renderer = SceneRenderer(self.model, width=width, height=height)
-        return self._renderer.render(camera, self.snapshot())
+        return self._renderer.render(camera, self.snapshot() if snapshot is None else snapshot)
 
     def close(self) -> None:
         """Free the renderer."""

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The robot, its arbiter and the scene in one process, in simulated time: the graph without ROS.
+
+A tick does what a control tick of the graph does: feedback to the arbiter, its command through the servo model to MuJoCo.
+Knows neither policy nor operator.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.arbiter import Arbiter, ArbiterSettings
+from hiors_core.clock import FakeClock, to_ns
+from hiors_core.command import Command
+from hiors_core.observation import Observation
+from hiors_core.robot import RobotModel
+from hiors_sim.scene_view import SceneView
+from hiors_sim.servo import ServoParameters
+from hiors_sim.task import SimTask
+from hiors_sim.xtrainer import SimState, XTrainerSim
+
+Array = NDArray[np.float64]
+
+START = 1_700_000_000_000_000_000
+"""Stamp at which a fresh environment's clock stands [ns]."""
+_BETWEEN = 1.0
+
+
+class FastEnvironment:
+    """One simulated robot with its arbiter; time passes only in ``tick``."""
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        task: SimTask,
+        seed: int = 0,
+        *,
+        settings: ArbiterSettings | None = None,
+        image_size: tuple[int, int] = (160, 120),
+    ) -> None:
+        """Build the simulation; its clock goes on from episode to episode."""
+        self.robot, self.task = robot, task
+        self.sim = XTrainerSim(robot, task, seed=seed, image_size=image_size)
+        self.clock = FakeClock(START)
+        self._settings = settings or ArbiterSettings()
+        self._period = 1.0 / robot.control_rate_hz
+        self._servo = ServoParameters(duration=self._period)
+        self.reset(seed)
+
+    @property
+    def period(self) -> float:
+        """Time between ticks [s]."""
+        return self._period
+
+    @property
+    def state(self) -> SimState:
+        """The simulation's state at the present tick."""
+        return self._state
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode: arms at home, the box at the start of ``seed``, a fresh arbiter in HOLD."""
+        self.sim.reset(seed)
+        self.clock.advance(_BETWEEN)
+        self.arbiter = Arbiter(self.robot, self._settings)
+        self._feel()
+
+    def tick(self) -> Command:
+        """Let the arbiter command and time pass by one period; return the command, executed as it is."""
+        command = self.arbiter.tick(self.clock.now())
+        for arm in self.robot.arms:
+            part = command.position[self.robot.columns(arm)]
+            self.sim.servo_j(part[:-1], self._servo, arm.name)
+            self.sim.set_gripper(float(part[-1]), arm.name)
+        self.sim.step(self._period)
+        self.clock.sleep_until(self.clock.now() + to_ns(self._period))
+        self._feel()
+        return command
+
+    def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
+        """Return the snapshot of the present tick, with the pictures of ``cameras``."""
+        return Observation(
+            stamp=self.clock.now(),
+            position=self._position,
+            command=self.arbiter.command,
+            objects=self._state.objects,
+            images={name: self.sim.render(name) for name in cameras},
+        )
+
+    def view(self) -> SceneView:
+        """Return what a person sees at the present tick."""
+        arm = self._state.arms[self.task.task.arm]
+        return SceneView(
+            stamp=self.clock.now(),
+            tool=arm.tool,
+            gripper=arm.gripper,
+            objects=self._state.objects,
+            authority=self.arbiter.authority,
+        )
+
+    @property
+    def velocity(self) -> Array:
+        """(N,) measured velocities [rad/s], grippers 0."""
+        parts = [[*self._state.arms[a.name].velocity, 0.0] for a in self.robot.arms]
+        return np.concatenate(parts)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self.sim.close()
+
+    def _feel(self) -> None:
+        self._state = self.sim.state()
+        parts = [
+            [*self._state.arms[a.name].position, self._state.arms[a.name].gripper]
+            for a in self.robot.arms
+        ]
+        self._position = np.concatenate(parts)
+        self._position.setflags(write=False)
+        self.arbiter.on_feedback(self._position, self.clock.now())

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Success of a policy alone, over many seeds in lockstep: one inference serves every episode that waits for one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.errors import InvalidValue
+from hiors_core.observation import Observation
+from hiors_core.robot import RobotModel
+from hiors_sim.environment import FastEnvironment
+from hiors_sim.pilot import ChunkPolicy, PilotSettings
+from hiors_sim.rollout import Episode, RolloutPlan, RolloutResult, episode_steps
+from hiors_sim.task import SimTask
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalResult:
+    """Successes ``k`` of ``n`` episodes, and each episode's result in the order of the seeds."""
+
+    k: int
+    n: int
+    episodes: tuple[RolloutResult, ...]
+
+    @property
+    def outcomes(self) -> tuple[bool, ...]:
+        """(n,) whether each succeeded."""
+        return tuple(e.success for e in self.episodes)
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """(n,) simulated duration of each [s]."""
+        return tuple(e.duration for e in self.episodes)
+
+    def successes_within(self, seconds: float) -> int:
+        """Return how many succeeded within ``seconds``."""
+        return sum(e.success and e.duration <= seconds for e in self.episodes)
+
+
+class Evaluator:
+    """Keeps the environments from one evaluation to the next."""
+
+    def __init__(self, robot: RobotModel, task: SimTask, *, batch: int = 16) -> None:
+        """Take how many episodes run at a time."""
+        if batch < 1:
+            raise InvalidValue(f"batch must be at least 1, got {batch}")
+        self._robot, self._task, self._batch = robot, task, batch
+        self._environments: list[FastEnvironment] = []
+
+    def evaluate(
+        self,
+        policy: ChunkPolicy,
+        seeds: Sequence[int],
+        time_limit: float | None = None,
+        *,
+        pilot: PilotSettings | None = None,
+        chance: int = 0,
+    ) -> EvalResult:
+        """Run one episode a seed, ended by success or at ``time_limit`` [s]; ``chance`` seeds the policy's noise."""
+        while len(self._environments) < min(self._batch, len(seeds)):
+            self._environments.append(FastEnvironment(self._robot, self._task))
+        waiting = list(enumerate(seeds))[::-1]
+        running: list[_Slot] = []
+        results: dict[int, RolloutResult] = {}
+        rng = np.random.default_rng([11, chance])
+        for environment in self._environments[: len(seeds)]:
+            running.append(_Slot(environment))
+        settings = pilot or PilotSettings()
+        while True:
+            for slot in running:
+                while slot.observation is None and waiting:
+                    index, seed = waiting.pop()
+                    plan = RolloutPlan(seed=seed, time_limit=time_limit, pilot=settings)
+                    slot.begin(index, episode_steps(slot.environment, policy.spec, plan=plan))
+                    slot.advance(None, results)
+            asking = [slot for slot in running if slot.observation is not None]
+            if not asking:
+                break
+            self._answer(policy, asking, int(rng.integers(2**31)), results)
+        episodes = tuple(results[i] for i in range(len(seeds)))
+        return EvalResult(k=sum(e.success for e in episodes), n=len(episodes), episodes=episodes)
+
+    def _answer(
+        self,
+        policy: ChunkPolicy,
+        asking: "list[_Slot]",
+        seed: int,
+        results: dict[int, RolloutResult],
+    ) -> None:
+        observations = [slot.observation for slot in asking if slot.observation is not None]
+        instruction = self._task.task.instruction
+        values = policy.predict_batch(observations, instruction=instruction, seed=seed)
+        for slot, chunk in zip(asking, values, strict=True):
+            slot.advance(np.asarray(chunk), results)
+
+    def close(self) -> None:
+        """Free the renderers."""
+        for environment in self._environments:
+            environment.close()
+
+
+class _Slot:
+    """An environment with the episode that runs in it."""
+
+    def __init__(self, environment: FastEnvironment) -> None:
+        self.environment = environment
+        self.observation: Observation | None = None
+        self._episode: Episode | None = None
+        self._index = -1
+
+    def begin(self, index: int, episode: Episode) -> None:
+        self._index, self._episode = index, episode
+
+    def advance(self, answer: Array | None, results: dict[int, RolloutResult]) -> None:
+        """Go on to the next inference, or to the end."""
+        if self._episode is None:
+            return
+        try:
+            episode = self._episode
+            self.observation = next(episode) if answer is None else episode.send(answer)
+        except StopIteration as end:
+            self.observation, self._episode = None, None
+            results[self._index] = end.value
