@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints on disk: a folder with model.safetensors and manifest.json, written aside, synced
+and renamed.
+
+Loading refuses whatever is damaged or is not what its user expects, and says what differs.
+"""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from hiors_core.clock import Clock, SteadyClock
+from hiors_core.durable import crash_point, fsync_path, read_document, write_atomic, write_document
+from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
+from hiors_core.names import check_version
+from hiors_core.robot import RobotModel
+from hiors_policy import embodiment
+from hiors_policy.canned import TOLERANCE, chunk_difference, run_canned
+from hiors_policy.flow_policy import FlowPolicy, FlowSettings
+from hiors_policy.manifest import CheckpointManifest, Expectation, from_json, mismatches, to_json
+from hiors_policy.network import NetworkSettings
+
+MODEL = "model.safetensors"
+MANIFEST = "manifest.json"
+LATEST = "latest.json"
+ARCHITECTURE = "flow_mlp"
+
+_MAX_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What was loaded: the policy, its manifest, and the folder."""
+
+    policy: FlowPolicy
+    manifest: CheckpointManifest
+    folder: Path
+
+
+def save_checkpoint(
+    folder: str | Path,
+    policy: FlowPolicy,
+    *,
+    version: str,
+    step: int,
+    parent: str = "",
+    data_ids: Sequence[str] = (),
+    clock: Clock | None = None,
+) -> CheckpointManifest:
+    """Write the policy to a folder that must not exist yet; a crash leaves the whole of it or
+    nothing.
+    """
+    target = Path(folder).absolute()
+    check_version(version)
+    if target.exists():
+        raise InvalidValue(f"{target} exists: a checkpoint is never overwritten")
+    tensors = {n: t.detach().contiguous() for n, t in policy.network.state_dict().items()}
+    _refuse_nan(tensors, f"version {version}")
+    data = safetensors.torch.save(tensors)
+    manifest = _manifest(policy, data, version, step, parent, tuple(data_ids), clock)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        write_atomic(aside / MODEL, data, "checkpoint-model")
+        write_document(aside / MANIFEST, to_json(manifest), "checkpoint-manifest")
+        crash_point("checkpoint:aside")
+        aside.rename(target)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    crash_point("checkpoint:renamed")
+    fsync_path(target.parent)
+    return manifest
+
+
+def load_policy(folder: str | Path, expect: Expectation | None = None) -> FlowPolicy:
+    """Return the policy of a checkpoint, or raise IntegrityError, InvalidValue or UnknownName."""
+    return load_checkpoint(folder, expect).policy
+
+
+def load_checkpoint(folder: str | Path, expect: Expectation | None = None) -> Checkpoint:
+    """Return the policy of a checkpoint with its manifest, checked in every respect."""
+    path = Path(folder)
+    manifest = read_manifest(path)
+    robot = embodiment.restore(manifest.robot)
+    if found := mismatches(manifest, robot, expect or Expectation()):
+        raise InvalidValue(f"Checkpoint {path} does not fit: {'; '.join(found)}")
+    tensors = _read_tensors(path / MODEL, manifest)
+    policy = _build(manifest, robot, path)
+    _fill(policy, tensors, path)
+    difference = chunk_difference(policy, manifest.check)
+    if not difference <= TOLERANCE:
+        raise IntegrityError(
+            f"Checkpoint {path} gives another chunk for the canned observation than when it was"
+            f" saved (off by {difference:.2g}): this code computes features or actions differently"
+        )
+    return Checkpoint(policy=policy, manifest=manifest, folder=path)
+
+
+def read_manifest(folder: str | Path) -> CheckpointManifest:
+    """Return the manifest of a checkpoint folder, or raise IntegrityError."""
+    path = Path(folder) / MANIFEST
+    try:
+        return from_json(read_document(path))
+    except OSError as error:
+        raise IntegrityError(
+            f"{folder} is no checkpoint: cannot read {MANIFEST}: {error}"
+        ) from error
+    except HiorsError as error:
+        raise IntegrityError(f"Checkpoint {folder}: {error}") from error
+
+
+def write_latest(checkpoints: Path, folder: Path, manifest: CheckpointManifest) -> None:
+    """Name the newest checkpoint in latest.json."""
+    content = {
+        "version": manifest.version,
+        "path": str(folder.absolute()),
+        "sha256": manifest.sha256,
+    }
+    write_document(checkpoints / LATEST, content, "latest")
+
+
+def read_latest(checkpoints: str | Path) -> Path | None:
+    """Return the folder of the newest checkpoint, or None when none was published yet."""
+    try:
+        content = read_document(Path(checkpoints) / LATEST)
+    except FileNotFoundError:
+        return None
+    return Path(checkpoints) / check_version(str(content.get("version", "")))
+
+
+def _manifest(
+    policy: FlowPolicy,
+    data: bytes,
+    version: str,
+    step: int,
+    parent: str,
+    data_ids: tuple[str, ...],
+    clock: Clock | None,
+) -> CheckpointManifest:
+    settings = policy.settings
+    return CheckpointManifest(
+        version=version,
+        step=step,
+        parent=parent,
+        created=(clock or SteadyClock()).now(),
+        data_ids=data_ids,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        architecture={
+            "name": ARCHITECTURE,
+            "binary_gripper": settings.binary_gripper,
+            **dataclasses.asdict(settings.network),
+        },
+        spec=policy.spec,
+        features={"groups": list(settings.features), "names": list(policy.encoder.names)},
+        robot=embodiment.describe(policy.robot),
+        check=run_canned(policy),
+    )
+
+
+def _build(manifest: CheckpointManifest, robot: RobotModel, path: Path) -> FlowPolicy:
+    architecture = dict(manifest.architecture)
+    if (name := str(architecture.pop("name", ""))) != ARCHITECTURE:
+        raise UnknownName("architecture", name, [ARCHITECTURE], f"In {path / MANIFEST}.")
+    spec = manifest.spec
+    try:
+        settings = FlowSettings(
+            kind=spec.kind,
+            horizon=spec.horizon,
+            dt=spec.dt,
+            objects=spec.objects,
+            cameras=spec.cameras,
+            features=tuple(manifest.features["groups"]),
+            binary_gripper=bool(architecture.pop("binary_gripper")),
+            network=NetworkSettings(**architecture),
+        )
+    except (KeyError, TypeError) as error:
+        raise IntegrityError(f"Checkpoint {path}: architecture: {error!r}") from error
+    policy = FlowPolicy(robot, settings)
+    if policy.spec != spec:
+        raise IntegrityError(
+            f"Checkpoint {path}: its action columns {spec.names} {spec.units} are not those of"
+            f" robot {robot.name} in space '{spec.kind}': {policy.spec.names} {policy.spec.units}"
+        )
+    if list(policy.encoder.names) != manifest.features.get("names"):
+        raise IntegrityError(
+            f"Checkpoint {path}: its features are not those that this code computes"
+        )
+    return policy
+
+
+def _read_tensors(path: Path, manifest: CheckpointManifest) -> dict[str, Tensor]:
+    try:
+        size = path.stat().st_size
+        if size != manifest.size or size > _MAX_BYTES:
+            raise IntegrityError(f"{path} is {size} bytes long instead of {manifest.size}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"Cannot read {path}: {error}") from error
+    # The bytes that are hashed are the bytes that are parsed: nothing can change in between.
+    if (digest := hashlib.sha256(data).hexdigest()) != manifest.sha256:
+        raise IntegrityError(f"{path} is damaged: SHA-256 {digest} instead of {manifest.sha256}")
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise IntegrityError(f"{path} is not a safetensors file: {error}") from error
+    return tensors
+
+
+def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None:
+    own: Mapping[str, Tensor] = policy.network.state_dict()
+    found: list[Any] = [f"missing {n}" for n in own if n not in tensors]
+    found += [f"unexpected {n}" for n in tensors if n not in own]
+    found += [
+        f"{n} is {tuple(t.shape)} {t.dtype} instead of {tuple(own[n].shape)} {own[n].dtype}"
+        for n, t in tensors.items()
+        if n in own and (t.shape != own[n].shape or t.dtype != own[n].dtype)
+    ]
+    if found:
+        raise IntegrityError(f"{path / MODEL} has other weights: {'; '.join(found)}")
+    _refuse_nan(tensors, str(path / MODEL))
+    policy.network.load_state_dict(dict(tensors))
+
+
+def _refuse_nan(tensors: Mapping[str, Tensor], where: str) -> None:
+    bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    if bad:
+        raise IntegrityError(f"{where}: weights that are not finite: {', '.join(bad)}")

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The small flow-matching policy: Observation in, absolute chunk out. Knows no file and no
+training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiors_core.errors import InvalidValue
+from hiors_core.observation import Observation
+from hiors_core.robot import RobotModel
+from hiors_policy.actions import ActionCodec
+from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
+from hiors_policy.observation import STATE_GROUPS, StateEncoder
+from hiors_policy.policy import Array, PolicySpec
+from hiors_policy.vision import stack_images
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSettings:
+    """How a small policy is built.
+
+    Attributes:
+        kind: action space, "ee" or "joint". horizon: H. dt: [s].
+        objects, cameras: what it looks at. features: groups of hiors_policy.observation.
+        binary_gripper: grippers are sent fully open or fully closed.
+    """
+
+    kind: str = "ee"
+    horizon: int = 16
+    dt: float = 0.1
+    objects: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    features: tuple[str, ...] = STATE_GROUPS
+    binary_gripper: bool = True
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+
+class FlowPolicy:
+    """A Policy over a FlowNetwork. One instance serves one thread at a time."""
+
+    def __init__(self, robot: RobotModel, settings: FlowSettings, seed: int = 0) -> None:
+        self.robot, self.settings = robot, settings
+        self.encoder = StateEncoder(robot, settings.objects, settings.features)
+        self.codec = ActionCodec(robot, settings.kind)
+        space = self.codec.space
+        self._spec = PolicySpec(
+            robot=robot.name,
+            kind=space.kind,
+            names=space.names,
+            units=space.units,
+            horizon=settings.horizon,
+            dt=settings.dt,
+            objects=settings.objects,
+            cameras=settings.cameras,
+        )
+        shapes = Shapes(
+            features=len(self.encoder.names),
+            horizon=settings.horizon,
+            actions=len(space.names),
+            cameras=len(settings.cameras),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = FlowNetwork(shapes, settings.network)
+        self.network.eval()
+        self._noise = np.random.default_rng(seed)
+
+    @property
+    def spec(self) -> PolicySpec:
+        """The columns, the horizon and what an observation must have."""
+        return self._spec
+
+    def predict(
+        self, observation: Observation, instruction: str = "", seed: int | None = None
+    ) -> Array:
+        """Return a chunk (H, A) of absolute actions; the instruction is not used: one network, one
+        task.
+        """
+        return self.predict_batch([observation], [instruction], None if seed is None else [seed])[
+            0
+        ]
+
+    def predict_batch(
+        self,
+        observations: Sequence[Observation],
+        instructions: Sequence[str] = (),
+        seeds: Sequence[int] | None = None,
+    ) -> Array:
+        """Return chunks (B, H, A) of absolute actions."""
+        del instructions  # One network, one task.
+        chunks = self.sample(observations, seeds)
+        return self.codec.close_or_open(chunks) if self.settings.binary_gripper else chunks
+
+    def sample(
+        self, observations: Sequence[Observation], seeds: Sequence[int] | None = None
+    ) -> Array:
+        """Return chunks (B, H, A) with grippers as the network gave them."""
+        if not observations:
+            return np.empty((0, self._spec.horizon, len(self._spec.names)))
+        steps = self.network.sample(
+            torch.from_numpy(np.stack([self.encoder.encode(o) for o in observations])),
+            self._images(observations),
+            torch.from_numpy(self._draw(len(observations), seeds)),
+        ).numpy()
+        bases = [self.codec.base(o.command) for o in observations]
+        return np.stack([self.codec.decode(s, b) for s, b in zip(steps, bases, strict=True)])
+
+    def _images(self, observations: Sequence[Observation]) -> torch.Tensor | None:
+        cameras = self._spec.cameras
+        if not cameras:
+            return None
+        size = self.settings.network.image_size
+        return torch.from_numpy(np.stack([stack_images(o, cameras, size) for o in observations]))
+
+    def _draw(self, batch: int, seeds: Sequence[int] | None) -> F32:
+        shape = (self._spec.horizon, len(self._spec.names))
+        if seeds is None:
+            return self._noise.standard_normal((batch, *shape), np.float32)
+        if len(seeds) != batch:
+            raise InvalidValue(f"got {len(seeds)} seeds for {batch} observations")
+        each = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in seeds]
+        return np.stack(each)
