@@ -112,9 +112,11 @@ class Limiter:
         wish = (inside - previous) / dt
         if target_velocity is not None:
             wish = self._approach(wish, target_velocity)
-        velocity = self._clip(wish, previous, previous_velocity)
+        low, high = self._bounds(previous, previous_velocity)
+        velocity = np.minimum(np.maximum(wish, low), high)
         for box in self._boxes:
-            box.keep(velocity, previous, previous_velocity)
+            if not box.clearly_inside(velocity, previous):
+                box.keep(velocity, previous, previous_velocity, _straight(wish, low, high))
         position = previous + velocity * dt
         # Rounding must not carry a joint over its range; one that is outside may stay or come in.
         np.maximum(position, np.minimum(self._lower, previous), out=position)
@@ -132,15 +134,14 @@ class Limiter:
                 at = [k for k, v in zip(self._names, value.tolist(), strict=True) if v - v != 0.0]
                 raise InvalidValue(f"{what} must be finite; it is not at {', '.join(at)}")
 
-    def _clip(self, wish: Array, previous: Array, before: Array) -> Array:
+    def _bounds(self, previous: Array, before: Array) -> tuple[Array, Array]:
         top = self._velocity
         high = np.minimum(np.maximum(before + self._ramp, -top), top)
         low = np.minimum(np.maximum(before - self._ramp, -top), top)
         if (previous > self._safe_upper).any() or (previous < self._safe_lower).any():
             np.minimum(high, self._brake(self._upper - previous), out=high)
             np.maximum(low, -self._brake(previous - self._lower), out=low)
-        result: Array = np.minimum(np.maximum(wish, low), high)
-        return result
+        return low, high
 
     def _approach(self, wish: Array, moving: Array) -> Array:
         steady = np.minimum(np.maximum(moving, -self._velocity), self._velocity)
@@ -196,28 +197,41 @@ class _Box:
         ticks = math.ceil(float((arm.limits.velocity / self._ramp).max()))
         self._fading = np.arange(ticks + 1)[:, None] * self._ramp
 
-    def keep(self, velocity: Array, previous: Array, before: Array) -> None:
-        """Slow the arm's columns of ``velocity`` (N,) down, in place, until they are legal."""
-        self.touched = False
+    def keep(self, velocity: Array, previous: Array, before: Array, straight: Array) -> None:
+        """Change the arm's columns of ``velocity`` (N,), in place, until they are legal.
+
+        ``straight`` (N,) keeps the direction of the wish, which the clipping of single joints
+        bends: what leads back in may do so only along it.
+        """
         wish, q = velocity[self._columns], previous[self._columns]
-        if self._clearly_inside(q, wish):
-            return
         allowed = self._violation(self._kinematics.matrices(q[None]))[0] + _SAME
         if self._legal(q, wish, allowed):
             return
         self.touched = True
         u = before[self._columns]
         stop = np.copysign(np.maximum(np.abs(u) - self._ramp, 0.0), u)
+        for candidate in (wish, straight[self._columns]):
+            part = self._largest_legal_part(q, stop, candidate - stop, allowed)
+            velocity[self._columns] = stop + part * (candidate - stop)
+            if part > 0.0:
+                return
+
+    def _largest_legal_part(self, q: Array, start: Array, way: Array, allowed: Array) -> float:
         good, bad = 0.0, 1.0
+        if self._legal(q, start + way, allowed):
+            return bad
         for _ in range(_BISECTIONS):
             middle = 0.5 * (good + bad)
-            if self._legal(q, stop + middle * (wish - stop), allowed):
+            if self._legal(q, start + middle * way, allowed):
                 good = middle
             else:
                 bad = middle
-        velocity[self._columns] = stop + good * (wish - stop)
+        return good
 
-    def _clearly_inside(self, q: Array, u: Array) -> bool:
+    def clearly_inside(self, velocity: Array, previous: Array) -> bool:
+        """Say whether no way of braking from this step can get near a wall."""
+        self.touched = False
+        q, u = previous[self._columns], velocity[self._columns]
         point = self._kinematics.position(q)
         # No joint turns farther than its step and its braking, nor swings wider than the reach.
         turn = np.abs(u) * (self._dt + 0.5 * self._dt * np.abs(u) / self._ramp)
@@ -233,6 +247,14 @@ class _Box:
         points = tips[:, :3, 3]
         outside: Array = np.maximum(self._lower - points, points - self._upper)
         return np.maximum(outside, 0.0)
+
+
+def _straight(wish: Array, low: Array, high: Array) -> Array:
+    """Return the wish (N,) shortened until it is within bounds, or standing still if it cannot."""
+    bound = np.where(wish > 0.0, high, low)
+    part = np.divide(bound, wish, out=np.ones_like(wish), where=np.abs(wish) > _SAME)
+    result: Array = wish * min(1.0, max(0.0, float(part.min())))
+    return np.minimum(np.maximum(result, low), high)
 
 
 _MAX_PREPARED = 16
