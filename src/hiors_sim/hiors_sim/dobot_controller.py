@@ -79,7 +79,8 @@ class DobotController:
             error_id = refusal.error_id
         if port is Port.MOTION and request is not None:
             self._record(request, error_id)
-        if name in STREAMED and not self.state.settings.servoj_replies:
+        streamed = port is Port.MOTION and name in STREAMED
+        if streamed and not self.state.settings.servoj_replies:
             return Answer(None)
         return Answer(reply(error_id, value, text.strip()), when_idle=name == "sync")
 
