@@ -112,11 +112,11 @@ packages_fingerprint() {
 workspace_fingerprint() {
     {
         packages_fingerprint
-        find src launch config -path src/external -prune -o -type f \( \
+        find src -path src/external -prune -o -type f \( \
             -path 'src/hiors_interfaces/*' -o -name setup.py -o -name setup.cfg -o -name package.xml -o \
             -name CMakeLists.txt -o -name plugin.xml -o -name '*.cpp' -o -name '*.hpp' \) -print0 |
             LC_ALL=C sort -z | xargs -0 cat
-        find launch config src/*/launch src/*/config src/*/resource -type f 2>/dev/null | LC_ALL=C sort
+        find launch config src/*/launch src/*/config src/*/resource -type f 2>/dev/null | LC_ALL=C sort || true
     } | hash_of
 }
 
