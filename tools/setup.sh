@@ -131,13 +131,13 @@ install_locked() { DS_BUILD_OPS=0 pip_install --require-hashes --no-deps --no-bu
 # The block of one package (its line and its hashes), or all but it.
 lock_block() { awk -v name="$2" -v keep="$3" '/^[a-zA-Z]/ { inside = index($0, name "==") == 1 } inside == keep' "$1"; }
 
+# The CPU index is asked with pip itself (its certificates), for a few seconds at most.
 torch_index() {
     if [ -n "${HIORS_TORCH_INDEX:-}" ]; then
         echo "--index-url $HIORS_TORCH_INDEX"
-    elif [ ! -e /dev/nvidiactl ] && "$VENV/bin/python" - "$CPU_INDEX/torch/" >/dev/null 2>&1 <<'PY'; then
-import sys, urllib.request
-urllib.request.urlopen(sys.argv[1], timeout=4).read(1)
-PY
+    elif [ ! -e /dev/nvidiactl ] &&
+        "$VENV/bin/python" -m pip --isolated ${PIP_CERT:+--cert "$PIP_CERT"} --timeout 4 --retries 0 \
+            index versions torch --index-url "$CPU_INDEX" >/dev/null 2>&1; then
         echo "--index-url $CPU_INDEX"
     fi
 }
