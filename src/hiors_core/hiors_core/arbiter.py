@@ -290,13 +290,16 @@ class Arbiter:
         return _Wish(position=position, held=held, notes=tuple(notes))
 
     def _watch(self, now: int) -> None:
-        problem = self._feedback_problem(now) or self._follow_problem()
+        stale = self._feedback_problem(now)
+        strayed = "" if stale else self._follow_problem()
+        problem = stale or strayed
         if problem and self._authority in _MOVING:
-            was_policy = self._authority is Authority.POLICY
+            # Sensors come back by themselves; a robot that does not obey needs a person.
+            resume = bool(stale) and self._authority is Authority.POLICY
             self._change(Event.LOST, problem, now)
-            if was_policy:
+            if resume:
                 self._resume_until = now + to_ns(self.settings.resume_window)
-        if problem and problem.startswith("follow") and self._motion.at_rest:
+        if strayed and self._motion.at_rest:
             self._motion.settle(self._measured, now)
         self._watch_policy(now)
         self._watch_home(now)
