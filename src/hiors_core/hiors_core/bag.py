@@ -15,6 +15,7 @@ from typing import IO, Any
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 from mcap.writer import CompressionType, Writer
+from zstandard import ZstdError
 
 from hiors_core.bag_metadata import (
     Qos,
@@ -46,7 +47,16 @@ CHUNK_BYTES = 32 * 1024
 FLUSH_PERIOD = 0.5
 """A chunk is written at least this often [s]: what a crash may cost of a quiet stream."""
 MAX_RECORD = 256 * 1024 * 1024
-DAMAGE = (McapError, struct.error, ValueError, EOFError, MemoryError, KeyError, RuntimeError)
+DAMAGE = (
+    McapError,
+    ZstdError,
+    struct.error,
+    ValueError,
+    EOFError,
+    MemoryError,
+    KeyError,
+    RuntimeError,
+)
 """What the mcap and zstandard packages raise on damaged bytes."""
 
 
@@ -212,7 +222,7 @@ class BagReader:
                 raise UnknownName("topic", name, self.topics, f"In {self.path.name}.")
         try:
             with self.path.open("rb") as file:
-                reader = SeekingReader(file, record_size_limit=MAX_RECORD)
+                reader = SeekingReader(file, validate_crcs=True, record_size_limit=MAX_RECORD)
                 for schema, channel, message in reader.iter_messages(wanted):
                     kind = schema.name if schema else ""
                     yield BagMessage(channel.topic, kind, message.log_time, message.data)

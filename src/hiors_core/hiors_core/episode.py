@@ -222,6 +222,6 @@ class _Decoder:
             return np.array([names.index(n) for n in self._names], np.intp)
         except ValueError as error:
             raise InvalidValue(
-                f"{topic} of episode {self._manifest.episode_id} has the columns {', '.join(names)};"
-                f" the robot needs {', '.join(self._names)}"
+                f"{topic} of episode {self._manifest.episode_id} has the columns"
+                f" {', '.join(names)}; the robot needs {', '.join(self._names)}"
             ) from error

@@ -50,7 +50,8 @@ _CREATE = (
     "CREATE TABLE IF NOT EXISTS episodes (episode_id TEXT PRIMARY KEY, "
     f"{', '.join(_COLUMNS[1:])}, changed INTEGER)"
 )
-_INSERT = f"REPLACE INTO episodes VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
+_MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
+_INSERT = f"REPLACE INTO episodes VALUES ({_MARKS})"  # noqa: S608 - only question marks
 
 
 class StoreIndex:

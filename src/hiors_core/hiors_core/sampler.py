@@ -16,18 +16,21 @@ F_HIGH = 10.0
 """f^high of eq. 6 [Hz]: every 0.1 s while a person drives, as in the authors' code."""
 
 
+_JITTER = 0.005
+"""By how much a member may be early [s], a twentieth of the period at most."""
+
+
 class PacedStream:
     """Says which members of a stream to keep for a mean rate of ``rate_hz`` [Hz], without drift.
 
     The phase is kept: a late member does not push back the ones after it, and one that is early
-        by no more than a
-    twentieth of the period counts, or jitter would cost a whole tick. The first one, and one
-    whose stamp lies before the last, start anew.
+    by no more than the jitter of a tick counts, or jitter would cost a whole tick. The first
+    one, and one whose stamp lies before the last, start anew.
     """
 
     def __init__(self, rate_hz: float) -> None:
         self._period = to_ns(1.0 / rate_hz)
-        self._slack = self._period // 20
+        self._slack = min(self._period // 20, to_ns(_JITTER))
         self._last: int | None = None
         self._next = 0
 
