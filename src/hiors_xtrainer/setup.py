@@ -9,6 +9,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/hiors_xtrainer"]),
         ("share/hiors_xtrainer", ["package.xml"]),
+        ("share/hiors_xtrainer/urdf", ["urdf/xtrainer.urdf"]),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},
@@ -17,5 +18,5 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="Driver of the Dobot X-Trainer.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["driver_node = hiors_xtrainer.driver_node:main"]},
 )

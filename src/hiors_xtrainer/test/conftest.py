@@ -175,5 +175,10 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 @pytest.fixture
+def robot_file() -> str:
+    return str(ROBOT)
+
+
+@pytest.fixture
 def waiter() -> Callable[[Callable[[], bool], str], None]:
     return wait_for

@@ -30,7 +30,16 @@ def test_start_sequence_is_the_published_one(make_rig) -> None:
     rig = make_rig()
     rig.start()
     commands = rig.emulator.call(lambda c: list(c.commands))
-    wanted = ["robotmode", "enablerobot", "speedfactor", "accj", "speedj", "settool", "tool", "stopdrag"]
+    wanted = [
+        "robotmode",
+        "enablerobot",
+        "speedfactor",
+        "accj",
+        "speedj",
+        "settool",
+        "tool",
+        "stopdrag",
+    ]
     assert commands[: len(wanted)] == wanted
     state = rig.emulator.call(lambda c: (c.state.tool, c.state.tools[1], dict(c.state.ratios)))
     assert state[0] == 1
