@@ -2,7 +2,7 @@
 """Everything about pi0 that only a GPU can tell, in one command; prints one JSON object per part.
 
     python benchmarks/pi0_gpu.py                       # full size, bfloat16, 3 cameras
-    python benchmarks/pi0_gpu.py --size tiny --device cpu --rounds 3   # the script itself, anywhere
+    python benchmarks/pi0_gpu.py --size tiny --device cpu --rounds 3   # the script itself
 
 Parts: parity (float32, tiny: network against the native class, every sampler mode against the
 network), latency (milliseconds per chunk by stage and mode), training (milliseconds and memory of
@@ -33,6 +33,7 @@ Result = dict[str, Any]
 
 
 def main() -> None:
+    """Run the parts that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("tiny", "full"), default="full")
     parser.add_argument("--device", default="cuda")
@@ -52,7 +53,7 @@ def main() -> None:
         start = time.perf_counter()
         try:
             result = parts[name]()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one part must not take the others along
             result = {"error": traceback.format_exc(limit=4)}
         result["took_s"] = round(time.perf_counter() - start, 1)
         print(json.dumps({"part": name, "size": options.size, **result}), flush=True)
@@ -60,6 +61,7 @@ def main() -> None:
 
 
 def parity(device: str, modes: list[str]) -> Result:
+    """Compare the network with the native class and with the sampler's modes, float32."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     config = pi0.tiny_config()
@@ -77,6 +79,7 @@ def parity(device: str, modes: list[str]) -> Result:
 
 
 def latency(config: pi0.Pi0Config, device: str, modes: list[str], rounds: int) -> Result:
+    """Measure milliseconds per chunk, bfloat16, three cameras."""
     model = pi0.Pi0.random(config, dtype=torch.bfloat16, device=device).eval()
     result = measure_latency(model, cameras=3, prompt=10, modes=modes, rounds=rounds)
     del model
@@ -107,6 +110,7 @@ def sharing(config: pi0.Pi0Config, device: str, batch: int) -> Result:
 
 
 def training(config: pi0.Pi0Config, device: str, batch: int) -> Result:
+    """Measure an iteration of each training mode and its peak memory."""
     cases = (
         ("full", True, 1), ("full", True, 4), ("full", False, 1),
         ("vision_frozen", True, 1), ("expert_only", False, 1), ("lora", True, 1),
@@ -115,7 +119,7 @@ def training(config: pi0.Pi0Config, device: str, batch: int) -> Result:
     for mode, checkpointing, samples in cases:
         try:
             case = _iteration(config, device, batch, mode, checkpointing, samples)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - out of memory is a result too
             case = {"error": f"{type(error).__name__}: {error}"[:300]}
         case = {"mode": mode, "checkpointing": checkpointing, "samples": samples, **case}
         result["cases"].append(case)

@@ -5,7 +5,7 @@
     python benchmarks/policy_latency.py --size full --dtype bfloat16 --device cuda \
         --modes eager graph compile_graph
 
-Random weights by default, since time does not depend on their values; --checkpoint takes real ones.
+Random weights by default, since values do not change the time; --checkpoint takes real ones.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from hiors_policy.pi0.sampler import MODES  # noqa: E402
 
 
 def main() -> None:
+    """Measure as the command line says and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parser.add_argument("--checkpoint", help="a pi0 checkpoint, instead of random weights")

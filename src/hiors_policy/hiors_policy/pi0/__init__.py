@@ -2,7 +2,7 @@
 """pi0, the vision-language-action flow model, on the native classes of `transformers`.
 
 ``load(path)`` reads a published checkpoint; ``Pi0.loss`` and ``Pi0.sample`` are the reference
-calls; ``FastSampler`` is for the robot; ``Pi0Policy`` (module ``adapter``) is the whole as a policy.
+calls; ``FastSampler`` is for the robot; ``adapter.Pi0Policy`` is the whole as a policy.
 """
 
 from hiors_policy.pi0.architecture import Pi0Config, full_config, tiny_config

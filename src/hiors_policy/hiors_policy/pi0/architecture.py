@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes of a pi0 network, and how to read them off a checkpoint. Knows no weights, no robot."""
+"""The sizes of a pi0 network, and how to read them off a checkpoint. Knows no weights."""
 
 import math
 from collections.abc import Mapping

@@ -4,7 +4,7 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from hiors_policy.pi0.architecture import Pi0Config

@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from hiors_core.errors import InvalidValue, UnknownName
 from torch import Tensor
+
+from hiors_core.errors import InvalidValue, UnknownName
 
 TimeLaw = Literal["beta", "uniform"]
 LAWS: tuple[TimeLaw, ...] = ("beta", "uniform")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from hiors_core.errors import InvalidValue
 from torch import Tensor
+
+from hiors_core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from hiors_core.errors import InvalidValue
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 from torch import Tensor
+
+from hiors_core.errors import InvalidValue
 
 Image = NDArray[np.uint8]
 

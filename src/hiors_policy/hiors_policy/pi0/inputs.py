@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from hiors_core.errors import InvalidValue
 from torch import Tensor
+
+from hiors_core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

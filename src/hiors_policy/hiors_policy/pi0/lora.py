@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from hiors_core.errors import HiorsError, InvalidValue, StateError
 from torch import Tensor, nn
+
+from hiors_core.errors import HiorsError, InvalidValue, StateError
 
 _LINEAR = r"(?:self_attn\.[qkvo]_proj|mlp\.(?:gate|up|down)_proj)"
 _TOWERS = r".*model\.(?:vlm\.language_model|dit)\.layers\.\d+\." + _LINEAR
@@ -29,7 +30,7 @@ class LoraSettings:
 
 
 def add_lora(native: nn.Module, settings: LoraSettings) -> None:
-    """Put adapters on attention and MLP of both Gemma towers; their weights start at zero effect."""
+    """Put adapters on attention and MLP of both Gemma towers; they start without effect."""
     if has_lora(native):
         raise StateError("The network has LoRA adapters already: merge them first")
     try:

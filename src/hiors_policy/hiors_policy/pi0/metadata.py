@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hiors_core.errors import InvalidValue, UnknownName
 
+from hiors_core.errors import InvalidValue, UnknownName
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.native import native_config
 from hiors_policy.pi0.normalization import Kind, Normalizer, Scale

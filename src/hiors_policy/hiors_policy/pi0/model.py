@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from hiors_core.errors import InvalidValue
 from torch import Tensor, nn
 
+from hiors_core.errors import InvalidValue
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.context import Context, ContextEncoder
 from hiors_policy.pi0.denoiser import Denoiser

@@ -4,9 +4,9 @@
 import math
 
 import torch
-from hiors_core.errors import HiorsError
 from torch import nn
 
+from hiors_core.errors import HiorsError
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.precision import set_precision
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from hiors_core.errors import InvalidValue, UnknownName
 from numpy.typing import ArrayLike, NDArray
+
+from hiors_core.errors import InvalidValue, UnknownName
 
 Array = NDArray[np.float64]
 Kind = Literal["mean_std", "quantile", "identity"]

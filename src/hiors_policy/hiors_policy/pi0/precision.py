@@ -8,8 +8,9 @@ bit and vanish. MasterWeights keeps float32 copies that the optimiser steps; ZeR
 from collections.abc import Iterable
 
 import torch
-from hiors_core.errors import UnknownName
 from torch import Tensor, nn
+
+from hiors_core.errors import UnknownName
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

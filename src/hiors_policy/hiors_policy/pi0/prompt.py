@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from hiors_core.errors import HiorsError, InvalidValue
 from torch import Tensor
+
+from hiors_core.errors import HiorsError, InvalidValue
 
 _LOG = logging.getLogger(__name__)
 _NAMES = ("paligemma_tokenizer.model", "tokenizer.model", "tokenizer.json")
@@ -77,9 +78,9 @@ def load_tokenizer(path: str | Path | None = None, checkpoint: Path | None = Non
     raise HiorsError(
         "PaliGemma's tokenizer is not on this machine, and it is not part of a pi0 checkpoint. "
         "Get it once, either without an account: gs://big_vision/paligemma_tokenizer.model "
-        "(https://storage.googleapis.com/big_vision/paligemma_tokenizer.model), or after accepting "
-        "its licence on the Hugging Face hub: huggingface.co/google/paligemma-3b-pt-224. Put the "
-        f"file beside the checkpoint or name it in {_VARIABLE}. Looked in: {looked}."
+        "(https://storage.googleapis.com/big_vision/paligemma_tokenizer.model), or after agreeing "
+        "to its licence on the Hugging Face hub: huggingface.co/google/paligemma-3b-pt-224. Put "
+        f"the file beside the checkpoint or name it in {_VARIABLE}. Looked in: {looked}."
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fast inference for one fixed shape of input: static buffers, optional compilation and CUDA graph.
+"""Fast inference for one fixed shape of input: static buffers, compilation, CUDA graphs.
 
 Use ``Pi0.sample`` for any shape; use this where the same robot asks again and again. The weights
 are read when it is made: make a new one for a new checkpoint.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
-from hiors_core.errors import InvalidValue, StateError, UnknownName
+import torch.nn.functional as F
 from torch import Tensor
 
+from hiors_core.errors import InvalidValue, StateError, UnknownName
 from hiors_policy.pi0.attention import Memory, rotation
 from hiors_policy.pi0.flow_time import euler_times
 from hiors_policy.pi0.fused import FusedExpert
@@ -94,6 +94,12 @@ class FastSampler:
         self.warmed = True
         return time.perf_counter() - start
 
+    def accepts(self, inputs: Pi0Inputs) -> bool:
+        """Say whether the inputs have the batch, cameras and prompt length this was made for."""
+        masks = (inputs.image_mask.cpu(), inputs.token_mask.cpu())
+        pairs = zip(masks, self._masks, strict=True)
+        return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+
     @torch.no_grad()
     def sample(self, inputs: Pi0Inputs, noise: Tensor, fixed: Tensor | None = None) -> Tensor:
         """Return (B, H, action_dim) float32; see Pi0.sample. ``noise`` is not changed."""
@@ -142,11 +148,7 @@ class FastSampler:
         self._tokens = self._model.encoder.embed(inputs).clone()
 
     def _fill(self, inputs: Pi0Inputs, noise: Tensor, fixed: Tensor | None) -> None:
-        masks = (inputs.image_mask.cpu(), inputs.token_mask.cpu())
-        if not all(
-            a.shape == b.shape and torch.equal(a, b)
-            for a, b in zip(masks, self._masks, strict=True)
-        ):
+        if not self.accepts(inputs):
             raise InvalidValue(
                 "The inputs have other cameras or another prompt length than the sampler was "
                 "made for: make a new FastSampler"

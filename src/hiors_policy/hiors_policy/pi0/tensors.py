@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hiors_core.errors import IntegrityError, InvalidValue
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from hiors_core.errors import IntegrityError, InvalidValue
 
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"

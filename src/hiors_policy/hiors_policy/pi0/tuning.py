@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from hiors_core.errors import UnknownName
 from torch import nn
 
+from hiors_core.errors import UnknownName
 from hiors_policy.pi0.lora import LoraSettings, add_lora, has_lora
 from hiors_policy.pi0.model import Pi0
 

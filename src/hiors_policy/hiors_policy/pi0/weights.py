@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading, writing and converting pi0 checkpoints. A tensor too few, too many or of another shape
-is an error that names it: a tower left random would still produce actions."""
+is an error that names it: a tower left random would still produce actions.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from torch import Tensor
 
+from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from hiors_policy.pi0.architecture import Pi0Config, infer_config
 from hiors_policy.pi0.keymaps import (
     EMBEDDING,
@@ -43,7 +44,7 @@ def load(
     """Load a pi0 of any format (openpi, lerobot, lerobot before mid 2025, transformers).
 
     Args:
-        path: a .safetensors file, or a folder with model.safetensors (or its index) and JSON files.
+        path: a .safetensors file, or a folder with model.safetensors (or its index).
         dtype: float32, or bfloat16 (embeddings of patches, norms and heads stay float32).
         sizes: fields of Pi0Config that the checkpoint does not tell, such as ``vision_heads``;
             they go before its JSON files.
