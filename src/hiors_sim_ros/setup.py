@@ -17,5 +17,10 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="The simulated robots as processes with ROS topics, and the scripted operator as a node.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={
+        "console_scripts": [
+            "xtrainer_sim_node = hiors_sim_ros.xtrainer_sim_node:main",
+            "operator_node = hiors_sim_ros.operator_node:main",
+        ]
+    },
 )

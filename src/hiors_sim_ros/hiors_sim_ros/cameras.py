@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renders the cameras in a thread of its own, from snapshots, so that physics never waits for a
+picture.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_core.clock import Clock, to_ns
+from hiors_core.errors import HiorsError
+from hiors_sim.rendering import SceneRenderer
+from hiors_sim.xtrainer import XTrainerSim
+
+Image = NDArray[np.uint8]
+
+
+class CameraLoop:
+    """Gives ``on_image`` (camera, picture, stamp [ns]) at a steady rate until closed or broken."""
+
+    def __init__(
+        self,
+        sim: XTrainerSim,
+        cameras: Sequence[str],
+        size: tuple[int, int],
+        rate: float,
+        clock: Clock,
+        on_image: Callable[[str, Image, int], None],
+    ) -> None:
+        self._sim, self._cameras, self._size = sim, tuple(cameras), size
+        self._period, self._clock, self._on_image = to_ns(1.0 / rate), clock, on_image
+        self._running = True
+        self.failure: str | None = None
+        self.pictures = 0
+        self.slow = 0
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._running = False
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        try:
+            self._render_all()
+        except HiorsError as error:
+            self.failure = str(error)
+
+    def _render_all(self) -> None:
+        width, height = self._size
+        # The OpenGL context belongs to the thread that makes it.
+        renderer = SceneRenderer(self._sim.model, width=width, height=height)
+        due = self._clock.now()
+        while self._running:
+            stamp, snapshot = self._clock.now(), self._sim.snapshot()
+            for camera in self._cameras:
+                self._on_image(camera, renderer.render(camera, snapshot), stamp)
+                self.pictures += 1
+            due += self._period
+            if self._clock.now() > due:
+                self.slow += 1
+                due = self._clock.now()
+            self._clock.sleep_until(due)
+        renderer.close()
