@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Averaged weights as checkpoints for the policy node, and latest.json that names the newest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hiors_core.clock import Clock
+from hiors_policy.checkpoint import read_latest, read_manifest, save_checkpoint, write_latest
+from hiors_policy.ema import MovingAverage
+from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.manifest import CheckpointManifest
+
+
+class Publisher:
+    """Writes checkpoints of a policy of the same shape as the one that learns."""
+
+    def __init__(self, policy: FlowPolicy, parent: str, clock: Clock) -> None:
+        self._policy = FlowPolicy(policy.robot, policy.settings)
+        self._clock = clock
+        self.parent = parent
+
+    def publish(
+        self, checkpoints: Path, average: MovingAverage, step: int, data_ids: Sequence[str]
+    ) -> CheckpointManifest:
+        """Write the next version into the folder and make it the newest."""
+        version = _free_version(checkpoints, step)
+        manifest = self.write(checkpoints / version, version, average, step, data_ids)
+        write_latest(checkpoints, checkpoints / version, manifest)
+        return manifest
+
+    def write(
+        self,
+        folder: Path,
+        version: str,
+        average: MovingAverage,
+        step: int,
+        data_ids: Sequence[str],
+    ) -> CheckpointManifest:
+        """Write one checkpoint."""
+        self._policy.network.load_state_dict(average.state())
+        manifest = save_checkpoint(
+            folder,
+            self._policy,
+            version=version,
+            step=step,
+            parent=self.parent,
+            data_ids=data_ids,
+            clock=self._clock,
+        )
+        self.parent = version
+        return manifest
+
+
+def newest_version(checkpoints: Path) -> str:
+    """Return the version that latest.json names, or ""."""
+    folder = read_latest(checkpoints)
+    return read_manifest(folder).version if folder else ""
+
+
+def _free_version(checkpoints: Path, step: int) -> str:
+    # After a crash the learner may come by the same step again with other data.
+    version, again = f"v{step:06d}", 0
+    while (checkpoints / version).exists():
+        again += 1
+        version = f"v{step:06d}.{again}"
+    return version

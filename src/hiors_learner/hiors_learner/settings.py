@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every value of the learner that a person may set, with its check. Knows no file."""
+
+from dataclasses import dataclass, field
+
+from hiors_core.action_space import KINDS
+from hiors_core.errors import InvalidValue, UnknownName
+from hiors_policy.flow import FLOW_TIMES
+from hiors_policy.observation import STATE_GROUPS
+
+SCHEDULES = ("constant", "cosine", "cyclical")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """The policy that is built when none is there to start from.
+
+    Attributes:
+        kind: action space. horizon: H. dt: between rows [s].
+        features: groups of hiors_policy.observation, for a policy on object poses.
+        cameras: what a policy on images sees. image_size: side of those images [pixels].
+        binary_gripper: grippers are sent fully open or fully closed.
+        width, blocks, euler_steps: of the network.
+    """
+
+    kind: str = "ee"
+    horizon: int = 16
+    dt: float = 0.1
+    features: tuple[str, ...] = STATE_GROUPS
+    cameras: tuple[str, ...] = ("top", "left_wrist")
+    image_size: int = 64
+    binary_gripper: bool = True
+    width: int = 192
+    blocks: int = 3
+    euler_steps: int = 6
+
+    def __post_init__(self) -> None:
+        one_of("policy.kind", self.kind, KINDS)
+        within("policy.horizon", self.horizon, 1, 1000)
+        within("policy.dt", self.dt, 0.002, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """What a gradient step sees.
+
+    Attributes:
+        batch_size: transitions in a step, over all ranks.
+        online_ratio: share of accepted online transitions in a batch; demonstrations are the rest.
+        min_transitions: the learner waits for so many.
+    """
+
+    batch_size: int = 128
+    online_ratio: float = 0.5
+    min_transitions: int = 50
+
+    def __post_init__(self) -> None:
+        within("data.batch_size", self.batch_size, 1, 65536)
+        within("data.online_ratio", self.online_ratio, 0.0, 1.0)
+        within("data.min_transitions", self.min_transitions, 1, 10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossSettings:
+    """Eq. 5.
+
+    Attributes:
+        samples: K draws of (u, x⁰) for each observation.
+        flow_times: how u is drawn, "uniform" (the paper) or "beta" (as π0 trains).
+    """
+
+    samples: int = 1
+    flow_times: str = "uniform"
+
+    def __post_init__(self) -> None:
+        within("loss.samples", self.samples, 1, 64)
+        one_of("loss.flow_times", self.flow_times, FLOW_TIMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerSettings:
+    """AdamW, its schedule and the moving average.
+
+    Attributes:
+        learning_rate: at the top of the schedule. floor: lowest share of it.
+        schedule: "constant", "cosine" or "cyclical". warm_up: linear, in steps.
+        period: steps of a cosine, or of one cycle.
+        clip: largest norm of the gradient. average: rate of the moving average of the weights.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    clip: float = 1.0
+    average: float = 0.01
+    schedule: str = "constant"
+    warm_up: int = 50
+    period: int = 2000
+    floor: float = 0.1
+
+    def __post_init__(self) -> None:
+        within("optimizer.learning_rate", self.learning_rate, 1e-8, 1.0)
+        within("optimizer.weight_decay", self.weight_decay, 0.0, 1.0)
+        within("optimizer.beta1", self.beta1, 0.0, 0.9999)
+        within("optimizer.beta2", self.beta2, 0.0, 0.99999)
+        within("optimizer.clip", self.clip, 1e-6, 1e6)
+        within("optimizer.average", self.average, 1e-6, 1.0)
+        one_of("optimizer.schedule", self.schedule, SCHEDULES)
+        within("optimizer.warm_up", self.warm_up, 0, 10**9)
+        within("optimizer.period", self.period, 1, 10**9)
+        within("optimizer.floor", self.floor, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacingSettings:
+    """How many gradient steps the data may pay for.
+
+    Attributes:
+        utd: gradient steps for each online transition taken in (update-to-data ratio).
+        warm_up_steps: steps that need no online transition.
+    """
+
+    utd: float = 1.0
+    warm_up_steps: int = 0
+
+    def __post_init__(self) -> None:
+        within("pacing.utd", self.utd, 0.0, 1000.0)
+        within("pacing.warm_up_steps", self.warm_up_steps, 0, 10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """How often what is written.
+
+    Attributes:
+        publish_every: steps between checkpoints for the policy. publish_paced: steps that make a
+            checkpoint worth while when the data pay for no more.
+        save_every: steps between states to resume from. keep: how many of those stay.
+        log_every: steps that one line of metrics.jsonl sums up.
+    """
+
+    publish_every: int = 100
+    publish_paced: int = 20
+    save_every: int = 500
+    keep: int = 2
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("publish_every", "publish_paced", "save_every", "keep", "log_every"):
+            within(f"output.{name}", getattr(self, name), 1, 10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerSettings:
+    """All of it. seed: of weights, minibatches and noise."""
+
+    seed: int = 0
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    pacing: PacingSettings = field(default_factory=PacingSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Raise InvalidValue unless the value is inside the bounds."""
+    if not low <= value <= high:
+        raise InvalidValue(f"{name} must be within {low} .. {high}, got {value}")
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise UnknownName unless the value is one of those allowed."""
+    if value not in allowed:
+        raise UnknownName(f"value of {name}", value, allowed)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ranks of the learner: how they start together, and how rank 0 tells the others what to do
+next.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import distributed
+from torch.distributed import distributed_c10d
+
+from hiors_learner.data import Samples
+
+SILENCE = 60.0
+"""[s] after which a rank that hears nothing gives up; rank 0 says IDLE far more often."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Command(IntEnum):
+    """What all ranks do next."""
+
+    IDLE = 0
+    STEP = 1
+    DATA = 2
+    SAVE = 3
+    STOP = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """One process among the ranks."""
+
+    rank: int
+    world: int
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is rank 0, which owns files and data."""
+        return self.rank == 0
+
+    def tell(self, command: Command, value: int = 0) -> tuple[Command, int]:
+        """Return rank 0's command and value on every rank."""
+        message = torch.tensor([int(command), value], dtype=torch.int64)
+        if self.world > 1:
+            distributed.broadcast(message, src=0)
+        return Command(int(message[0])), int(message[1])
+
+    def agree(self, value: int) -> int:
+        """Return rank 0's value on every rank."""
+        return self.tell(Command.IDLE, value)[1]
+
+    def share(self, samples: Samples | None, like: Samples) -> Samples:
+        """Return rank 0's samples on every rank; ``like`` gives the shapes of a row."""
+        if self.world == 1:
+            return samples or like
+        count = torch.tensor([0 if samples is None else len(samples)], dtype=torch.int64)
+        distributed.broadcast(count, src=0)
+        parts = []
+        for i, row in enumerate(like.arrays()):
+            shape = (int(count), *row.shape[1:])
+            own = samples.arrays()[i] if samples is not None else np.empty(shape, row.dtype)
+            # gloo has no booleans; a view of bytes travels as well.
+            tensor = torch.from_numpy(np.ascontiguousarray(own).view(np.uint8))
+            if tensor.numel():
+                distributed.broadcast(tensor, src=0)
+            parts.append(tensor.numpy().view(row.dtype))
+        states, images, actions, mask, weight = parts
+        return Samples(states=states, images=images, actions=actions, mask=mask, weight=weight)
+
+    def end(self) -> None:
+        """Leave the group."""
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def start_team() -> Team:
+    """Join the group that the launcher describes in the environment, or be alone."""
+    if "LOCAL_SIZE" in os.environ:
+        _die_with_parent()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    alone = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
+    if "RANK" not in os.environ:
+        os.environ.update(alone)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    import deepspeed
+    import deepspeed.ops
+
+    # Without this, DeepSpeed compiles a C++ extension at start that the learner never uses.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # DeepSpeed's own groups ignore the timeout given to init_distributed.
+    distributed_c10d.default_pg_timeout = timedelta(seconds=SILENCE)
+    deepspeed.init_distributed(
+        dist_backend="gloo", auto_mpi_discovery=False, timeout=timedelta(seconds=SILENCE)
+    )
+    return Team(rank=distributed.get_rank(), world=distributed.get_world_size())
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    # The launcher's children survive a SIGKILL of the launcher; the kernel ends them instead.
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
