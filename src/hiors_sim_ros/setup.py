@@ -15,7 +15,7 @@ setup(
     zip_safe=False,
     maintainer="hiors maintainers",
     maintainer_email="maintainers@hiors.dev",
-    description="The simulated robots as processes with ROS topics, and the scripted operator as a node.",
+    description="The simulated robots and the scripted operator as nodes.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

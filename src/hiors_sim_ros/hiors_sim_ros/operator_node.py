@@ -42,7 +42,7 @@ class OperatorNode(HiorsNode):
         robot = load_robot(p.robot_file, p.arms or None)
         task = load_sim_task(p.task_file)
         self._p, self._arm = p, robot.arm(task.task.arm)
-        self._clock = SteadyClock()
+        self._steady = SteadyClock()
         self._operator = ScriptedOperator(task, self._arm, _settings(p), seed=p.seed)
         self._gripper = JointReader([self._arm.gripper])
         self._seen: dict[str, tuple[int, Any]] = {}
@@ -62,13 +62,13 @@ class OperatorNode(HiorsNode):
 
     def _see(self, name: str) -> Any:
         def take(message: PoseStamped) -> None:
-            self._seen[name] = (self._clock.now(), to_array(message.pose))
+            self._seen[name] = (self._steady.now(), to_array(message.pose))
 
         return take
 
     def _on_joints(self, message: JointState) -> None:
         self._gripper.update(message)
-        self._seen["gripper"] = (self._clock.now(), None)
+        self._seen["gripper"] = (self._steady.now(), None)
 
     def _on_control(self, message: ControlState) -> None:
         self._authority = Authority(message.authority)
@@ -84,7 +84,7 @@ class OperatorNode(HiorsNode):
             return
         self._episode = message.episode_id
         seed = zlib.crc32(message.episode_id.encode())
-        self._operator.start(self._clock.now(), seed, demonstrate=self._p.demonstrate)
+        self._operator.start(self._steady.now(), seed, demonstrate=self._p.demonstrate)
         if self._p.start_policy and not self._p.demonstrate and self._authority is Authority.HOLD:
             self._ask(Request.POLICY, "recording began")
 
@@ -100,7 +100,7 @@ class OperatorNode(HiorsNode):
         self._act(self._operator.step(view))
 
     def _view(self) -> tuple[SceneView | None, str]:
-        now = self._clock.now()
+        now = self._steady.now()
         needed = ("tool", *_OBJECTS, "gripper")
         stale = [
             name

@@ -44,9 +44,9 @@ class XTrainerSimNode(HiorsNode):
         }
         self.finish_parameters()
         self._task = load_sim_task(p.task_file)
-        self._clock = SteadyClock()
+        self._steady = SteadyClock()
         sim = XTrainerSim(robot, self._task, seed=p.seed)
-        self._world = World(sim, self._clock)
+        self._world = World(sim, self._steady)
         self._frame = robot.arm(self._task.task.arm).base_frame
         self._closers: list[Callable[[], None]] = []
         self._emulators: dict[str, DobotEmulator] = {}
@@ -84,7 +84,7 @@ class XTrainerSimNode(HiorsNode):
                 dashboard=p.dashboard_port, motion=p.motion_port, feedback=p.feedback_port
             ),
             settings=ControllerSettings(servoj_replies=p.servoj_replies),
-            clock=self._clock,
+            clock=self._steady,
         )
         emulator.start()
         self._closers.append(emulator.stop)
@@ -107,7 +107,7 @@ class XTrainerSimNode(HiorsNode):
         }
         size = (p.image_width, p.image_height)
         self._cameras = CameraLoop(
-            self._world.sim, cameras, size, p.image_rate, self._clock, self._publish_image
+            self._world.sim, cameras, size, p.image_rate, self._steady, self._publish_image
         )
         self._closers.append(self._cameras.close)
 
@@ -117,7 +117,7 @@ class XTrainerSimNode(HiorsNode):
         self._images[camera].publish(message)
 
     def _publish_objects(self) -> None:
-        objects, stamp = self._world.state.objects, to_stamp(self._clock.now())
+        objects, stamp = self._world.state.objects, to_stamp(self._steady.now())
         for name, publisher in self._poses.items():
             message = PoseStamped(pose=to_pose(objects[name]))
             message.header.stamp, message.header.frame_id = stamp, self._frame

@@ -33,7 +33,7 @@ class GripperSettings:
     opened: int = 3055
     speed: int = 4096
     torque_limit: int = 300
-    timeout: float = 0.05
+    timeout: float = 0.1
 
 
 class FeetechGripper:

@@ -12,6 +12,8 @@ from hiors_xtrainer.replies import LinkLost
 
 _PERIOD = NS // 30
 _DEADBAND = 0.002
+PATIENCE = NS
+"""Silence of the servo after which it counts as lost [ns]; a busy machine may well take 0.2 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,18 @@ class GripperLoop:
     def _run(self) -> None:
         sent: float | None = None
         due = self._clock.now()
-        try:
-            while self._running:
-                goal = self._goal
+        while self._running and self._failure is None:
+            goal = self._goal
+            try:
                 if goal is not None and (sent is None or abs(goal - sent) > _DEADBAND):
                     self._servo.move(goal)
                     sent = goal
                 self._measure()
-                due = max(due + _PERIOD, self._clock.now())
-                self._clock.sleep_until(due)
-        except LinkLost as error:
-            self._failure = str(error)
+            except LinkLost as error:
+                if self._clock.now() - self._reading.stamp > PATIENCE:
+                    self._failure = str(error)
+            due = max(due + _PERIOD, self._clock.now())
+            self._clock.sleep_until(due)
 
     def _measure(self) -> None:
         opening, now = self._servo.read(), self._clock.now()
