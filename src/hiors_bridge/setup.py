@@ -17,5 +17,5 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="bridge_node: accepted episodes to the learner, checkpoints back.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["bridge_node = hiors_bridge.bridge_node:main"]},
 )

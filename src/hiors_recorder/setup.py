@@ -17,5 +17,5 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="recorder_node: episodes logged at variable frequency, sealed as MCAP bags.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["recorder_node = hiors_recorder.recorder_node:main"]},
 )

@@ -17,5 +17,5 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="label_node: the reward-labelling service.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["label_node = hiors_reward.label_node:main"]},
 )

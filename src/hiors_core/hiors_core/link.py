@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files between the bridge and the learner: notices of accepted episodes, and the ledger.
+"""The bridge's end of the files between it and the learner: notices, ledger, status.
 
 Delivery is at least once by file name and exactly once by the ledger. Knows no ROS, no training.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hiors_core.durable import crash_point, fsync_path, read_json, write_atomic
-from hiors_core.errors import HiorsError, IntegrityError
+from hiors_core.durable import read_json, write_atomic
+from hiors_core.errors import HiorsError
 from hiors_core.names import check_episode_id
-
-KINDS = ("online", "demonstration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +51,6 @@ class Link:
         name = f"{check_episode_id(notice.episode_id)}.json"
         write_atomic(self.inbox / name, json.dumps(asdict(notice)).encode(), "notice")
 
-    def pending(self) -> list[Notice]:
-        """Return the notices that were not taken yet; one that is damaged is left out."""
-        notices = []
-        for path in sorted(self.inbox.glob("*.json")):
-            try:
-                notices.append(notice_from_json(read_json(path)))
-            except (OSError, HiorsError):
-                continue
-        return notices
-
-    def take(self, notice: Notice) -> None:
-        """Delete a notice: after its entry is in the ledger."""
-        (self.inbox / f"{check_episode_id(notice.episode_id)}.json").unlink(missing_ok=True)
-
-    def append(self, entry: LedgerEntry) -> None:
-        """Write an entry to the ledger and bring it to the disk."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self._ledger.open("ab+") as file:
-            line = f"{json.dumps(asdict(entry))}\n".encode()
-            if not _ends_line(file.fileno()):
-                line = b"\n" + line
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        fsync_path(self.root)
-        crash_point("ledger:appended")
-
     def ledger(self) -> list[LedgerEntry]:
         """Return all entries; a torn line is skipped."""
         self._read = 0
@@ -106,16 +76,6 @@ class Link:
             return None
 
 
-def notice_from_json(data: Mapping[str, Any]) -> Notice:
-    """Read a notice, or raise IntegrityError or InvalidValue."""
-    try:
-        fields = {name: str(data[name]) for name in ("episode_id", "path", "sha256", "task")}
-    except KeyError as error:
-        raise IntegrityError(f"A notice lacks {error}") from error
-    check_episode_id(fields["episode_id"])
-    return Notice(**fields)
-
-
 def _entry(line: bytes) -> LedgerEntry | None:
     try:
         data = json.loads(line)
@@ -127,8 +87,3 @@ def _entry(line: bytes) -> LedgerEntry | None:
         )
     except (ValueError, KeyError, TypeError, HiorsError):
         return None
-
-
-def _ends_line(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"

@@ -89,7 +89,8 @@ class EpisodeStore:
 
     def ids(self) -> list[str]:
         """Return the ids of the sealed episodes, in order."""
-        return sorted(p.name for p in self.episodes.iterdir() if p.is_dir())
+        with os.scandir(self.episodes) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
 
     def recording_ids(self) -> list[str]:
         """Return the ids under recording/: the running one, or what a dead recorder left."""

@@ -59,6 +59,12 @@ class Tally:
         """Versions that drove, so far."""
         return tuple(self._versions)
 
+    @property
+    def missing(self) -> int:
+        """Control ticks that never came, so far."""
+        stream = self._streams.get(EXECUTED)
+        return stream.missing if stream else 0
+
     def add(self, topic: str, type_name: str, data: bytes, stamp: int) -> int:
         """Count a message and return its sequence number: control tick or place in the stream."""
         name = full_name(topic)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bridge_node: accepted episodes to the learner, status and checkpoints back. Thin over Bridge."""
+
+import sys
+from typing import Any
+
+from hiors_bridge.bridge import Bridge, Change, Event
+from hiors_bridge.checkpoints import CheckpointWatch, Published
+from hiors_bridge.learner import learner_status
+from hiors_bridge.parameters import BridgeParameters, acceptance_rule
+from hiors_core.acceptance import AcceptanceRules
+from hiors_core.errors import HiorsError
+from hiors_core.link import Link
+from hiors_core.robot import load_robot
+from hiors_core.store import EpisodeStore
+from hiors_core.task import load_task
+from hiors_interfaces.msg import CheckpointInfo, EpisodeStatus, LearnerStatus
+from hiors_ros.conversions import to_stamp
+from hiors_ros.diagnostics import Level
+from hiors_ros.episodes import status_message
+from hiors_ros.node import HiorsNode, run_node
+
+_PERIOD = 0.25
+_PRUNE_PERIOD = 60.0
+_GIB = 1 << 30
+_STATES = {
+    Change.ACCEPTED: EpisodeStatus.ACCEPTED,
+    Change.REJECTED: EpisodeStatus.REJECTED,
+    Change.QUARANTINED: EpisodeStatus.REJECTED,
+    Change.DISCARDED: EpisodeStatus.DISCARDED,
+    Change.LEARNED: EpisodeStatus.LEARNED,
+}
+
+
+class BridgeNode(HiorsNode):
+    """Watches the store, the ledger, the learner's status and the checkpoints."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("bridge_node", **kwargs)
+        self._parameters = p = self.declare_all(BridgeParameters)
+        self.finish_parameters()
+        task = load_task(p.task_file)
+        self._store = EpisodeStore(p.store)
+        self._link = Link(p.link)
+        self._bridge = Bridge(
+            self._store,
+            self._link,
+            AcceptanceRules(default=acceptance_rule(p, task)),
+            load_robot(p.robot_file, p.arms or None),
+            label_grace=p.label_grace,
+            no_op_threshold=task.noop_threshold,
+        )
+        self._watch = CheckpointWatch(p.checkpoints)
+        self._statuses = self.advertise(EpisodeStatus, "episode/status")
+        self._learner = self.advertise(LearnerStatus, "learner/status")
+        self._checkpoints = self.advertise(CheckpointInfo, "learner/checkpoint")
+        self.create_timer(_PERIOD, self._step)
+        if p.store_limit_gib > 0.0:
+            self.create_timer(_PRUNE_PERIOD, self._prune)
+
+    def _step(self) -> None:
+        now = self.now_ns()
+        for event in self._bridge.step(now):
+            self._announce(event, now)
+        self._learner.publish(learner_status(self._link, now, self._parameters.status_timeout))
+        self._look_for_checkpoint()
+        troubled = self._bridge.troubled
+        text = "; ".join(f"{i}: {why}" for i, why in list(troubled.items())[:3])
+        self.diagnostics.set(
+            "episodes", Level.WARN if troubled else Level.OK, text or "ok", troubled=len(troubled)
+        )
+
+    def _announce(self, event: Event, now: int) -> None:
+        path = self._store.episodes / event.episode_id
+        self.get_logger().info(
+            f"episode {event.episode_id} {event.change.value}:"
+            f" {'; '.join(event.reasons or (event.decision.reasons if event.decision else ()))}"
+        )
+        self._statuses.publish(
+            status_message(
+                _STATES[event.change],
+                event.episode_id,
+                now,
+                manifest=event.manifest,
+                label=event.label,
+                decision=event.decision,
+                reasons=event.reasons,
+                path=str(path) if path.is_dir() else "",
+            )
+        )
+
+    def _look_for_checkpoint(self) -> None:
+        try:
+            published = self._watch.new()
+        except HiorsError as error:
+            self.get_logger().error(str(error))
+            self.diagnostics.set("checkpoint", Level.ERROR, str(error))
+            return
+        if published is not None:
+            self._checkpoints.publish(self._checkpoint_message(published))
+            self.diagnostics.set("checkpoint", Level.OK, published.version)
+
+    def _checkpoint_message(self, published: Published) -> CheckpointInfo:
+        message = CheckpointInfo(
+            version=published.version,
+            path=str(published.path),
+            sha256=published.sha256,
+            step=published.step,
+            parent=published.parent,
+            action_space=published.kind,
+            names=list(published.names),
+            horizon=published.horizon,
+            dt=published.dt,
+        )
+        message.header.stamp = to_stamp(self.now_ns())
+        return message
+
+    def _prune(self) -> None:
+        for episode_id in self._store.prune(int(self._parameters.store_limit_gib * _GIB)):
+            self.get_logger().info(f"rejected episode {episode_id} deleted: store is full")
+
+
+def main() -> int:
+    """Run bridge_node."""
+    return run_node(BridgeNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of bridge_node and the acceptance rule that they and the task file amount to."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from hiors_core.acceptance import SCHEDULES, AcceptanceRule
+from hiors_core.task import Task
+from hiors_ros.parameters import Doc, OneOf, Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeParameters:
+    """What bridge_node needs to know."""
+
+    store: Annotated[str, Doc("Folder of the episode store.")]
+    link: Annotated[str, Doc("Folder of the notices, the ledger and the learner's status.")]
+    checkpoints: Annotated[str, Doc("Folder where the learner publishes checkpoints.")]
+    robot_file: Annotated[str, Doc("Robot file, config/robots/*.yaml.")]
+    task_file: Annotated[
+        str, Doc("Task file, config/tasks/*.yaml: m, L_min and the no-op threshold.")
+    ]
+    arms: Annotated[tuple[str, ...], Doc("Arms in use; all of the robot file when empty.")] = ()
+    label_grace: Annotated[
+        float, Doc("Time after a label in which it may still be changed [s]."), Range(0.0, 3600.0)
+    ] = 1.0
+    schedule: Annotated[
+        str, Doc("How the threshold m(k) of eq. 3 goes on: see hiors_core."), OneOf(SCHEDULES)
+    ] = "constant"
+    thresholds: Annotated[
+        tuple[float, ...], Doc("Progressive schedule: m_1 <= m_2 <= ..., instead of the task's m.")
+    ] = ()
+    stage_episodes: Annotated[
+        int, Doc("Progressive schedule: accepted episodes per stage."), Range(1, 1_000_000)
+    ] = 10
+    quantile: Annotated[
+        float, Doc("Quantile schedule: share of the last returns below m."), Range(0.0, 1.0)
+    ] = 0.5
+    window: Annotated[
+        int, Doc("Quantile schedule: number of last returns."), Range(1, 100_000)
+    ] = 20
+    max_gap: Annotated[
+        float,
+        Doc("Longest time without an action or joint state in an accepted episode [s]."),
+        Range(0.0, 3600.0),
+    ] = 0.5
+    max_missing: Annotated[
+        float, Doc("Largest share of lost control ticks in an accepted episode."), Range(0.0, 1.0)
+    ] = 0.05
+    status_timeout: Annotated[
+        float, Doc("Age of the learner's status after which it is GONE [s]."), Range(0.5, 3600.0)
+    ] = 5.0
+    store_limit_gib: Annotated[
+        float,
+        Doc("Size above which the oldest rejected episodes are deleted [GiB]; 0: never."),
+        Range(0.0, 1e6),
+    ] = 0.0
+
+
+def acceptance_rule(parameters: BridgeParameters, task: Task) -> AcceptanceRule:
+    """Return the rule for the task's episodes."""
+    return AcceptanceRule(
+        schedule=parameters.schedule,
+        threshold=task.threshold,
+        thresholds=parameters.thresholds,
+        stage_episodes=parameters.stage_episodes,
+        quantile=parameters.quantile,
+        window=parameters.window,
+        min_length=task.min_length,
+        min_transitions=task.min_transitions,
+        max_gap=parameters.max_gap,
+        max_missing=parameters.max_missing,
+    )

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder's line to the arbiter and the scene: newest state, requests in limited time.
+
+Requests block, so they are made from the episode's own thread, never from the executor's.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.client import Client
+
+from hiors_core.authority import Authority, Request
+from hiors_core.clock import Clock, to_ns
+from hiors_core.errors import StateError
+from hiors_interfaces.msg import ControlState
+from hiors_interfaces.srv import ResetScene, SetAuthority
+from hiors_ros.node import HiorsNode
+
+_STATE_MAX_AGE = 2.0
+_WAIT = 0.02
+_REQUEST_TIMEOUT = 5.0
+
+
+class ControlLine:
+    """Talks to the arbiter; ``stopping`` ends every wait with a StateError."""
+
+    def __init__(self, node: HiorsNode, clock: Clock, stopping: Callable[[], str]) -> None:
+        self._clock = clock
+        self._stopping = stopping
+        self._changed = threading.Condition()
+        self._state: ControlState | None = None
+        self._received = 0
+        self._authority = node.create_client(SetAuthority, "control/set_authority")
+        self._scene = node.create_client(ResetScene, "sim/reset_scene")
+        node.subscribe(ControlState, "control/state", self._on_state)
+
+    @property
+    def state(self) -> ControlState | None:
+        """The newest state, or None when there is none or it is old."""
+        with self._changed:
+            fresh = self._clock.now() - self._received < to_ns(_STATE_MAX_AGE)
+            return self._state if fresh else None
+
+    def wait_ready(self, timeout: float) -> None:
+        """Return when all streams are fresh, or raise StateError saying what is not."""
+        self.wait(lambda s: bool(s.ready), timeout, _why_not_ready)
+
+    def request(self, request: Request, reason: str) -> SetAuthority.Response:
+        """Ask the arbiter, or raise StateError with its answer."""
+        message = SetAuthority.Request(
+            request=int(request), operator_name="recorder", reason=reason
+        )
+        response = self._call(self._authority, message, _REQUEST_TIMEOUT)
+        if not response.success:
+            raise StateError(f"The arbiter refused {request.name}: {response.message}")
+        return response
+
+    def request_hold(self, reason: str) -> None:
+        """Ask for HOLD without waiting for the answer: for the moment when nothing may block."""
+        if self._authority.service_is_ready():
+            message = SetAuthority.Request(request=int(Request.HOLD), reason=reason)
+            message.operator_name = "recorder"
+            self._authority.call_async(message)
+
+    def go_home(self, timeout: float) -> None:
+        """Move to the home position and return when the robot holds there."""
+        epoch = self.request(Request.HOME, "before an episode").epoch
+        self.wait(
+            lambda s: s.authority == Authority.HOLD and s.epoch >= epoch,
+            timeout,
+            lambda s: f"the robot is not home: {s.reason if s else 'control/state is silent'}",
+        )
+
+    def reset_scene(self, seed: int, task: str, timeout: float) -> None:
+        """Have the scene laid out anew, or raise StateError with the answer."""
+        response = self._call(self._scene, ResetScene.Request(seed=seed, task=task), timeout)
+        if not response.success:
+            raise StateError(f"The scene was not reset: {response.message}")
+
+    def wait(
+        self,
+        true: Callable[[ControlState], bool],
+        timeout: float,
+        why: Callable[[ControlState | None], str],
+    ) -> None:
+        """Wait until the newest state is as wished, or raise StateError with ``why``."""
+        end = self._clock.now() + to_ns(timeout)
+        while not ((state := self.state) is not None and true(state)):
+            self._check_time(end, timeout, lambda: why(self.state))
+            with self._changed:
+                self._changed.wait(_WAIT)
+
+    def _call(self, client: Client, request: Any, timeout: float) -> Any:
+        end = self._clock.now() + to_ns(timeout)
+        while not client.service_is_ready():
+            self._check_time(end, timeout, lambda: f"nobody serves {client.srv_name}")
+            threading.Event().wait(_WAIT)
+        done = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        while not done.wait(_WAIT):
+            self._check_time(end, timeout, lambda: f"{client.srv_name} does not answer")
+        return future.result()
+
+    def _check_time(self, end: int, timeout: float, why: Callable[[], str]) -> None:
+        if reason := self._stopping():
+            raise StateError(reason)
+        if self._clock.now() >= end:
+            raise StateError(f"Waited {timeout:g} s: {why()}")
+
+    def _on_state(self, message: ControlState) -> None:
+        with self._changed:
+            self._state = message
+            self._received = self._clock.now()
+            self._changed.notify_all()
+
+
+def _why_not_ready(state: ControlState | None) -> str:
+    if state is None:
+        return "control/state is silent; does the arbiter run?"
+    return f"control is not ready: {'; '.join(state.problems) or state.reason}"

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of label_node."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from hiors_ros.parameters import Doc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelParameters:
+    """What label_node needs to know."""
+
+    store: Annotated[str, Doc("Folder of the episode store, the one that recorder_node fills.")]
