@@ -19,7 +19,7 @@ from hiors_core.authority import Authority, Request
 from hiors_core.chunk import Chunk, ChunkBuffer, Sample
 from hiors_core.clock import to_ns, to_s
 from hiors_core.command import Command, Counters, RequestResult
-from hiors_core.errors import StateError
+from hiors_core.errors import InvalidValue, StateError
 from hiors_core.homing import HomePath
 from hiors_core.motion import Mask, Motion
 from hiors_core.robot import RobotModel
@@ -121,6 +121,11 @@ class Arbiter:
         return self._motion.command
 
     @property
+    def at_rest(self) -> bool:
+        """Whether the last command was the one before."""
+        return self._motion.at_rest
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is not fresh or not well as of the last tick, one sentence each."""
         return self._problems
@@ -199,10 +204,15 @@ class Arbiter:
         self._watch(now)
         wish = self._wish(now)
         limited: tuple[str, ...] = ()
+        if wish is not None:
+            try:
+                limited = (*wish.notes, *self._motion.move(wish.position, wish.held))
+            except InvalidValue as error:
+                self._change(Event.LOST, f"command: {error}", now)
+                wish = None
         if wish is None:
             self._motion.brake()
-        elif limited := (*wish.notes, *self._motion.move(wish.position, wish.held)):
-            self._counts["limited_ticks"] += 1
+        self._counts["limited_ticks"] += bool(limited)
         self._motion.record(now)
         sample = wish.sample if wish is not None else None
         command = Command(

@@ -30,7 +30,7 @@ TOPICS: dict[str, QoSProfile] = {
     "control/command": _profile(1),
     "control/executed": _profile(100),
     "control/state": _profile(1, latched=True),
-    "teleop/command": _profile(1),
+    "teleop/command": _profile(10),  # messages of both arms share the topic
     "episode/status": _profile(50, latched=True),
     "episode/label": _profile(50, latched=True),
     "learner/status": _profile(1, latched=True),
