@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task as its file says it is (config/tasks/*.yaml): words, limits, logging and acceptance values. Knows no simulator."""
+"""A task as its file says it is (config/tasks/*.yaml): words, limits, logging and acceptance
+values. Knows no simulator.
+"""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +25,8 @@ class Task:
         f_low, f_high: logging rates of eq. 6 [Hz], policy and person.
         threshold: m of eq. 3 on the return R(tau).
         min_length: L_min of an accepted episode [s]. min_transitions: after the no-op filter.
-        noop_threshold: least relative motion of a transition [m, rad, strokes]; see hiors_core.filters.
+        noop_threshold: least relative motion of a transition [m]; see
+            hiors_core.filters.
         scene: the simulator's part, as read; hiors_sim.task checks it.
     """
 

@@ -3,5 +3,5 @@
 
 from hiors_sim.gl import choose_backend
 
-# MuJoCo reads the choice when it is first imported, so it must be made before any module of this package is.
+# MuJoCo reads the choice when it is first imported: make it before any module of this package.
 choose_backend()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The robot, its arbiter and the scene in one process, in simulated time: the graph without ROS.
 
-A tick does what a control tick of the graph does: feedback to the arbiter, its command through the servo model to MuJoCo.
+A tick does what a control tick of the graph does: feedback to the arbiter, its command through the
+servo model to MuJoCo.
 Knows neither policy nor operator.
 """
 
@@ -57,14 +58,18 @@ class FastEnvironment:
         return self._state
 
     def reset(self, seed: int) -> None:
-        """Begin an episode: arms at home, the box at the start of ``seed``, a fresh arbiter in HOLD."""
+        """Begin an episode: arms at home, the box at the start of ``seed``, a fresh arbiter in
+        HOLD.
+        """
         self.sim.reset(seed)
         self.clock.advance(_BETWEEN)
         self.arbiter = Arbiter(self.robot, self._settings)
         self._feel()
 
     def tick(self) -> Command:
-        """Let the arbiter command and time pass by one period; return the command, executed as it is."""
+        """Let the arbiter command and time pass by one period; return the command, executed as it
+        is.
+        """
         command = self.arbiter.tick(self.clock.now())
         for arm in self.robot.arms:
             part = command.position[self.robot.columns(arm)]

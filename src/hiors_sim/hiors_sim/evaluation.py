@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Success of a policy alone, over many seeds in lockstep: one inference serves every episode that waits for one."""
+"""Success of a policy alone, over many seeds in lockstep: one inference serves every episode that
+waits for one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,15 +62,15 @@ class Evaluator:
         pilot: PilotSettings | None = None,
         chance: int = 0,
     ) -> EvalResult:
-        """Run one episode a seed, ended by success or at ``time_limit`` [s]; ``chance`` seeds the policy's noise."""
+        """Run one episode a seed, ended by success or at ``time_limit`` [s]; ``chance`` seeds the
+        policy's noise.
+        """
         while len(self._environments) < min(self._batch, len(seeds)):
             self._environments.append(FastEnvironment(self._robot, self._task))
         waiting = list(enumerate(seeds))[::-1]
-        running: list[_Slot] = []
+        running = [_Slot(environment) for environment in self._environments[: len(seeds)]]
         results: dict[int, RolloutResult] = {}
         rng = np.random.default_rng([11, chance])
-        for environment in self._environments[: len(seeds)]:
-            running.append(_Slot(environment))
         settings = pilot or PilotSettings()
         while True:
             for slot in running:
@@ -93,7 +95,9 @@ class Evaluator:
     ) -> None:
         observations = [slot.observation for slot in asking if slot.observation is not None]
         instruction = self._task.task.instruction
-        values = policy.predict_batch(observations, instruction=instruction, seed=seed)
+        seeds = [seed + i for i in range(len(observations))]
+        instructions = [instruction] * len(observations)
+        values = policy.predict_batch(observations, instructions, seeds)
         for slot, chunk in zip(asking, values, strict=True):
             slot.advance(np.asarray(chunk), results)
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the insertion is done by hand: a closed loop over what is seen, that can begin anywhere. Knows no clutch, no robot."""
+"""How the insertion is done by hand: a closed loop over what is seen, that can begin anywhere.
+
+Knows no clutch, no robot.
+"""
 
 from enum import StrEnum
 
@@ -68,7 +71,9 @@ class Expert:
         self._finished = None
 
     def goal(self, view: SceneView, tool: Array, now: float) -> Goal:
-        """Return the goal at ``now`` [s], having seen ``view`` with the tool (6,) at position and rotation vector."""
+        """Return the goal at ``now`` [s], having seen ``view`` with the tool (6,) at position and
+        rotation vector.
+        """
         if (following := self._next(view, tool, now)) is not None:
             self._finished = self.phase
             self._enter(following, now)
@@ -207,7 +212,9 @@ class Expert:
         return np.array([*view.box[:2], safe]), yaw
 
     def _toward_hole(self, view: SceneView, tool: Array) -> tuple[Array, float]:
-        """Aim so that the box, not the tool, comes to the hole: the offset in the hand is made up for."""
+        """Aim so that the box, not the tool, comes to the hole: the offset in the hand is made up
+        for.
+        """
         jitter = np.zeros(3) if self.phase is Phase.CARRY else self._jitter
         above = self.judge.bottom(view.box) - self._scene.hole_depth
         height = {

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which OpenGL platform MuJoCo renders with, chosen before MuJoCo is imported. Knows nothing of scenes."""
+"""Which OpenGL platform MuJoCo renders with, chosen before MuJoCo is imported.
+
+Knows nothing of scenes.
+"""
 
 import ctypes
 import os
@@ -35,7 +38,7 @@ def advice() -> str:
 
 
 def _egl() -> bool:
-    # libEGL alone is only the dispatcher; without a vendor's file it has no driver to hand over to.
+    # libEGL alone is only the dispatcher; without a vendor's file it has no driver behind it.
     vendors = any(folder.is_dir() and any(folder.glob("*.json")) for folder in _VENDORS)
     return vendors and _loads("libEGL.so.1") and _loads("libGL.so.1")
 

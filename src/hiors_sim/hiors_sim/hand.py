@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's hand: where it holds the tool, how fast it moves, how it trembles. Knows no task."""
+"""The operator's hand: where it holds the tool, how fast it moves, how it trembles.
+
+Knows no task.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +17,8 @@ Array = NDArray[np.float64]
 _APPROACH = 7.0
 """How fast the hand closes in on its goal [1/s]."""
 _LEAD = 0.012
-"""How far the hand runs ahead of a tool that does not follow [m]: a person feels that it is stuck."""
+"""How far the hand runs ahead of a tool that does not follow [m]: a person feels that it is stuck.
+"""
 _TREMBLE_TIME = 0.35
 """Correlation time of the hand's noise [s]."""
 
@@ -24,7 +28,8 @@ class Goal:
     """Where the hand should bring the tool.
 
     Attributes:
-        position: (3,) [m]. yaw: about the base's z against the home orientation [rad]; tilt is brought to zero.
+        position: (3,) [m]. yaw: about the base's z against the home orientation [rad]; tilt is
+            brought to zero.
         opening: gripper, 0 closed .. 1 open. speed: [m/s].
     """
 
@@ -35,10 +40,12 @@ class Goal:
 
 
 class Hand:
-    """Moves an absolute set point toward goals and gives it relative to where the clutch closed."""
+    """Moves an absolute set point toward goals; gives it relative to where the clutch closed."""
 
     def __init__(self, rng: np.random.Generator, tremble: float) -> None:
-        """Take the noise's standard deviation ``tremble`` [m] (and as many radians per 0.1 m of lever)."""
+        """Take the noise's standard deviation ``tremble`` [m] (and as many radians per 0.1 m of
+        lever).
+        """
         self._rng = rng
         self._tremble = tremble
         self._noise = np.zeros(4)
@@ -46,7 +53,9 @@ class Hand:
         self._velocity = np.zeros(6)
 
     def anchor(self, tool: Array) -> None:
-        """Close the clutch at the measured tool (6,): position [m], rotation vector against home [rad]."""
+        """Close the clutch at the measured tool (6,): position [m], rotation vector against home
+        [rad].
+        """
         self._anchor = tool.copy()
         self._set = tool.copy()
         self._velocity = np.zeros(6)
@@ -54,7 +63,7 @@ class Hand:
     def move(self, goal: Goal, tool: Array, dt: float) -> None:
         """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
         target = np.array([*goal.position, 0.0, 0.0, goal.yaw])
-        # The hand aims by what it sees: a lasting difference between set point and tool is corrected.
+        # The hand aims by what it sees: a lasting difference of set point and tool is corrected.
         aim = target + np.clip(0.5 * (target - tool), -0.004, 0.004)
         wish = _APPROACH * (aim - self._set)
         wish[:3] = _capped(wish[:3], goal.speed)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as inserted: geometry of box, hole, tool and gripper. Used by the simulator and by the scripted operator."""
+"""What counts as inserted: geometry of box, hole, tool and gripper.
+
+Used by the simulator and by the scripted operator.
+"""
 
 import math
 
@@ -28,6 +31,8 @@ class InsertJudge:
     def __init__(self, scene: InsertScene) -> None:
         self.scene = scene
         self._half = float(scene.box_size[2]) / 2
+        self._middle = tuple(scene.plate_center)
+        self._reach = tuple((scene.plate_size + scene.box_size[:2]) / 2)
 
     def bottom(self, box: Array) -> float:
         """Return how far the box's bottom is above the floor of the hole [m]."""
@@ -48,6 +53,6 @@ class InsertJudge:
 
     def lost(self, box: Array) -> bool:
         """Tell whether the box has left the work plate: nobody can finish the task."""
-        reach = self.scene.plate_size / 2 + self.scene.box_size[:2] / 2
-        outside = np.abs(box[:2] - self.scene.plate_center) > reach
-        return bool(outside.any()) or self.bottom(box) < -0.01
+        (x, y), (reach_x, reach_y) = self._middle, self._reach
+        outside = abs(box[0] - x) > reach_x or abs(box[1] - y) > reach_y
+        return bool(outside) or self.bottom(box) < -0.01

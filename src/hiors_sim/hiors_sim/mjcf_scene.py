@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything in the model that is not the robot: looks, light, fixed cameras, work plate with its hole, moisturizer box."""
+"""Everything in the model that is not the robot: looks, light, fixed cameras, work plate with its
+hole, moisturizer box.
+"""
 
 import math
 from xml.etree import ElementTree as ET
 
-from hiors_sim.mjcf_text import TO_BOX, TO_GROUND, element, geom, numbers
+from hiors_sim.mjcf_text import CLEAR, TO_BOX, TO_GROUND, element, geom, numbers
 from hiors_sim.task import InsertScene
 
 BOX_JOINTS = ("box_x", "box_y", "box_z", "box_yaw")
@@ -73,9 +75,7 @@ def add_lights(world: ET.Element, scene: InsertScene) -> None:
         size=(1.2, 1.2, 0.05),
         pos=(x, y - 0.1, 0),
         material="desk",
-        name="table",
-        friction="0.8 0.01 0.0001",
-        **TO_GROUND,
+        attributes={"name": "table", "friction": "0.8 0.01 0.0001", **TO_GROUND},
     )
     element(
         world,
@@ -96,7 +96,9 @@ def add_lights(world: ET.Element, scene: InsertScene) -> None:
 
 
 def add_plate(world: ET.Element, scene: InsertScene) -> None:
-    """Add the work plate: four walls around the hole, a 45 degree chamfer along its edge, its floor, the start zone."""
+    """Add the work plate: four walls around the hole, a 45 degree chamfer along its edge, its
+    floor, the start zone.
+    """
     body = element(world, "body", name="plate")
     half = float(scene.box_size[0]) / 2 + scene.clearance
     top, rim = scene.plate_height, scene.plate_height - scene.chamfer
@@ -107,7 +109,7 @@ def add_plate(world: ET.Element, scene: InsertScene) -> None:
     x, y = scene.hole_position
     ground = {"friction": "0.4 0.005 0.0001", **TO_GROUND}
     size = (half + 0.001, half + 0.001, scene.floor / 2)
-    geom(body, "box", size=size, pos=(x, y, scene.floor / 2), material="dark", **ground)
+    geom(body, "box", size=size, pos=(x, y, scene.floor / 2), material="dark", attributes=ground)
     (sx, sy), (zx, zy) = scene.start_size / 2 + scene.box_size[:2] / 2, scene.start_center
     geom(body, "box", size=(sx, sy, 0.0004), pos=(zx, zy, top - 0.0001), material="zone")
 
@@ -132,13 +134,14 @@ def _walls(
             size=((right - left) / 2, (back - front) / 2, (high - low) / 2),
             pos=((left + right) / 2, (front + back) / 2, (low + high) / 2),
             material=material,
-            friction="0.4 0.005 0.0001",
-            **TO_GROUND,
+            attributes={"friction": "0.4 0.005 0.0001", **TO_GROUND},
         )
 
 
 def _chamfer(body: ET.Element, scene: InsertScene, half: float, turn: float) -> None:
-    """Add a thin slab whose upper face is the chamfer on the side of the hole that ``turn`` [rad] points to."""
+    """Add a thin slab whose upper face is the chamfer on the side of the hole that ``turn`` [rad]
+    points to.
+    """
     c = scene.chamfer
     thick = c / (2 * math.sqrt(2))
     out = half + c / 2 + thick / math.sqrt(2)
@@ -150,14 +153,13 @@ def _chamfer(body: ET.Element, scene: InsertScene, half: float, turn: float) -> 
         pos=numbers(x + out * math.cos(turn), y + out * math.sin(turn), height),
         euler=numbers(0, 0, turn),
     )
+    slope = numbers(0, -math.pi / 4, 0)
     geom(
         body,
         "box",
         size=(c / math.sqrt(2), half + c, thick),
         material="chamfer",
-        euler=numbers(0, -math.pi / 4, 0),
-        friction="0.3 0.005 0.0001",
-        **TO_GROUND,
+        attributes={"euler": slope, "friction": "0.3 0.005 0.0001", **TO_GROUND},
     )
 
 
@@ -171,8 +173,14 @@ def add_box(world: ET.Element, scene: InsertScene) -> None:
     m = scene.box_mass
     inertia = numbers(m * (y * y + z * z) / 3, m * (x * x + z * z) / 3, m * (x * x + y * y) / 3)
     element(body, "inertial", pos="0 0 0", mass=numbers(m), diaginertia=inertia)
-    contact = {"friction": "0.8 0.01 0.0001", "condim": "3", "group": "3", **TO_BOX}
-    geom(body, "box", size=(x, y, z), material="hidden", name="box", **contact)
+    contact = {
+        "name": "box",
+        "friction": "0.35 0.005 0.0001",
+        "condim": "3",
+        "group": "3",
+        **TO_BOX,
+    }
+    geom(body, "box", size=(x, y, z), material="hidden", attributes=contact)
     cap = 0.34 * z
     body_half = z - cap / 2
     geom(body, "box", size=(x, y, body_half), pos=(0, 0, -cap / 2), material="bottle")
@@ -194,7 +202,7 @@ def add_box(world: ET.Element, scene: InsertScene) -> None:
     for turn in range(4):
         angle = turn * math.pi / 2
         place = ((x + 0.0004) * math.sin(angle), -(x + 0.0004) * math.cos(angle), -0.38 * z)
-        euler = numbers(0, 0, angle)
-        geom(body, "ellipsoid", size=drop, pos=place, euler=euler, material="bottle")
+        turned = {"euler": numbers(0, 0, angle), **CLEAR}
+        geom(body, "ellipsoid", size=drop, pos=place, material="bottle", attributes=turned)
     geom(body, "cylinder", size=(0.80 * x, cap / 2), pos=(0, 0, z - cap / 2), material="cap")
     geom(body, "cylinder", size=(0.82 * x, 0.0012), pos=(0, 0, z - cap + 0.003), material="gold")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words of MJCF: elements, numbers and who collides with whom. Knows nothing of the scene."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 CLEAR = {"contype": "0", "conaffinity": "0"}
@@ -30,12 +30,14 @@ def geom(
     material: str,
     pos: Sequence[float] | None = None,
     fromto: Sequence[float] | None = None,
-    **attributes: str,
+    attributes: Mapping[str, str] = CLEAR,
 ) -> ET.Element:
-    """Add a geom, drawn only unless the attributes say what it collides with; it never adds to the mass."""
+    """Add a geom, drawn only unless the attributes say what it collides with; it never adds to the
+    mass.
+    """
     given = {"type": kind, "size": numbers(*size), "material": material, "mass": "0"}
     if pos is not None:
         given["pos"] = numbers(*pos)
     if fromto is not None:
         given["fromto"] = numbers(*fromto)
-    return ET.SubElement(parent, "geom", {**given, **CLEAR, **attributes})
+    return ET.SubElement(parent, "geom", {**given, **attributes})

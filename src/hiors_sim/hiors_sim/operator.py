@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripted operator: stands in for the person who watches, intervenes, hands back and labels.
 
-Decides from SceneViews alone, so the same class serves the simulator in process and a ROS node. Skill, attention and slips
+Decides from SceneViews alone, so the same class serves the simulator in process and a ROS node.
+Skill, attention and slips
 are parameters.
 """
 
@@ -36,13 +37,16 @@ class OperatorSettings:
 
     Attributes:
         skill: 0 .. 1; steadier and quicker when higher.
-        attention: probability that an episode is watched at all; an unwatched one gets no intervention.
+        attention: probability that an episode is watched at all; an unwatched one gets no
+            intervention.
         reaction_time: (shortest, longest) from trouble to taking over [s].
-        hand_back: probability of handing back after each subgoal. keep_on: of finishing the task instead.
+        hand_back: probability of handing back after each subgoal. keep_on: of finishing the task
+            instead.
         pause: probability of a pause at a change of phase.
         success_delay: from success to the label [s].
         wrong_label: probability of the opposite label.
-        glitch: probability of an episode ended by a slip: labelled a success after ``glitch_after`` [s].
+        glitch: probability of an episode ended by a slip: labelled a success after
+            ``glitch_after`` [s].
         name: who labels and drives.
     """
 
@@ -87,7 +91,10 @@ class OperatorAction:
 
 
 class ScriptedOperator:
-    """One person with one device, episode after episode. Call ``start`` and then ``step`` at the control rate."""
+    """One person with one device, episode after episode.
+
+    Call ``start`` and then ``step`` at the control rate.
+    """
 
     def __init__(
         self, task: SimTask, arm: Arm, settings: OperatorSettings | None = None, seed: int = 0
@@ -237,9 +244,9 @@ class ScriptedOperator:
         """Tell whether to hand back now that a phase is finished; it may also begin a pause."""
         if finished is None:
             return False
-        if finished in SUBGOALS and not self._keep_on and not self.demonstrate:
-            if self._rng.random() < self.settings.hand_back:
-                return True
+        may = finished in SUBGOALS and not self._keep_on and not self.demonstrate
+        if may and self._rng.random() < self.settings.hand_back:
+            return True
         # Nobody rests with the box half in the hole or the fingers half closed.
         calm = finished in (Phase.OVER, Phase.RAISE, Phase.CARRY)
         if calm and self._rng.random() < self.settings.pause:
@@ -247,7 +254,9 @@ class ScriptedOperator:
         return False
 
     def _tool(self, view: SceneView) -> Array:
-        """Return the tool as position [m] and rotation vector against the home orientation [rad], (6,)."""
+        """Return the tool as position [m] and rotation vector against the home orientation [rad],
+        (6,).
+        """
         turn = quat_to_rotvec(quat_multiply(view.tool[3:], self._home_back))
         return np.concatenate((view.tool[:3], turn))
 

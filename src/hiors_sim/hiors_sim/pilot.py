@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a policy drives an environment: when it is asked for a chunk and when the answer arrives, as in the policy node."""
+"""How a policy drives an environment: when it is asked for a chunk and when the answer arrives, as
+in the policy node.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 class ChunkSpec(Protocol):
-    """What is asked of a policy's spec: action space, its columns, time between rows [s], cameras."""
+    """What is asked of a policy's spec: action space, columns, time between rows [s], cameras."""
 
     @property
     def kind(self) -> str: ...
@@ -33,14 +35,23 @@ class ChunkSpec(Protocol):
 
 
 class ChunkPolicy(Protocol):
-    """What is asked of a policy: absolute actions (H, A) from an observation, one or many at a time."""
+    """What is asked of a policy: absolute actions (H, A) from an observation, one or many at a
+    time.
+    """
 
     @property
     def spec(self) -> ChunkSpec: ...
-    def predict(self, observation: Observation, instruction: str = "", seed: int | None = None) -> Any:
+    def predict(
+        self, observation: Observation, instruction: str = "", seed: int | None = None
+    ) -> Any:
         """Return (H, A) absolute actions."""
 
-    def predict_batch(self, observations: list[Observation], instruction: str = "", seed: int | None = None) -> Any:
+    def predict_batch(
+        self,
+        observations: Sequence[Observation],
+        instructions: Sequence[str] = (),
+        seeds: Sequence[int] | None = None,
+    ) -> Any:
         """Return one (H, A) an observation."""
 
 
@@ -61,14 +72,17 @@ class PilotSettings:
     def __post_init__(self) -> None:
         if self.execute < 1 or self.latency < 0.0:
             raise InvalidValue(
-                f"execute must be at least 1 and latency at least 0 s, got {self.execute}, {self.latency}"
+                f"execute must be at least 1 and latency at least 0 s, got {self.execute} and"
+                f" {self.latency}"
             )
 
 
 class Pilot:
     """Asks the policy when an inference is due and hands its chunks to the arbiter in time."""
 
-    def __init__(self, environment: FastEnvironment, spec: ChunkSpec, settings: PilotSettings) -> None:
+    def __init__(
+        self, environment: FastEnvironment, spec: ChunkSpec, settings: PilotSettings
+    ) -> None:
         self._environment, self._spec, self._settings = environment, spec, settings
         self._names, self._units = tuple(spec.names), tuple(spec.units)
         self._cameras = tuple(spec.cameras)
@@ -84,11 +98,13 @@ class Pilot:
         arbiter, now = self._environment.arbiter, self._environment.clock.now()
         if not arbiter.wants_chunks:
             return None
-        # After a hand-over the first chunk is wanted at once, not at the next turn of the old rhythm.
+        # After a hand-over the first chunk is wanted at once, not at the next turn of the rhythm.
         if arbiter.epoch == self._epoch and now < self._next:
             return None
         self._epoch = arbiter.epoch
-        self._next = now + to_ns(self._settings.execute * self._spec.dt - 0.5 * self._environment.period)
+        self._next = now + to_ns(
+            self._settings.execute * self._spec.dt - 0.5 * self._environment.period
+        )
         return self._environment.observe(self._cameras)
 
     def answer(self, observation: Observation, values: Array) -> None:

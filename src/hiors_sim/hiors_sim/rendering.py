@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the scene, rendered headless from snapshots. Owns its own copy of the data, so it never holds up physics."""
+"""Pictures of the scene, rendered headless from snapshots.
+
+Owns its own copy of the data, so it never holds up physics.
+"""
 
 import threading
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One episode: policy, operator or both on the simulated robot, recorded or not. Written as a generator, so that many
-episodes can share one inference; see hiors_sim.evaluation."""
+"""One episode: policy, operator or both on the simulated robot, recorded or not.
+
+Written as a generator, so that many
+episodes can share one inference; see hiors_sim.evaluation.
+"""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -24,7 +27,9 @@ from hiors_sim.pilot import ChunkPolicy, ChunkSpec, Pilot, PilotSettings
 Array = NDArray[np.float64]
 
 Episode = Generator[Observation, Array, "RolloutResult"]
-"""Yields an observation whenever the policy is to infer, is sent its answer (H, A), returns the result."""
+"""Yields an observation whenever the policy is to infer, is sent its answer (H, A), returns the
+result.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,8 @@ class RolloutResult:
     """How an episode went.
 
     Attributes:
-        success: what the scene says. label: what the operator said, or the scene when there is none.
+        success: what the scene says. label: what the operator said, or the scene when there is
+            none.
         duration: simulated [s]. ticks: control ticks; human_ticks: those with a person driving.
         interventions: times that the operator took over; reasons: why, one entry each.
         refused: chunks that the arbiter refused, by reason.
@@ -80,7 +86,8 @@ def rollout(
 ) -> RolloutResult:
     """Run one episode to its end.
 
-    Without a policy the operator demonstrates; without an operator the scene itself says success or failure.
+    Without a policy the operator demonstrates; without an operator the scene itself says success
+    or failure.
     """
     plan = plan or RolloutPlan()
     spec = policy.spec if policy is not None else None
@@ -108,7 +115,9 @@ def episode_steps(
     plan: RolloutPlan,
     record_to: EpisodeStore | None = None,
 ) -> Episode:
-    """Run one episode, yielding for every inference; ``spec`` is the policy's, None when the operator does it all."""
+    """Run one episode, yielding for every inference; ``spec`` is the policy's, None when the
+    operator does it all.
+    """
     run = _Run(environment, spec, operator, plan)
     if record_to is not None:
         run.record(record_to)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person standing at the robot sees: measured tool, gripper, objects, and who drives. No simulator behind it."""
+"""What a person standing at the robot sees: measured tool, gripper, objects, and who drives.
+
+No simulator behind it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +17,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneView:
-    """One glance at the scene; poses (7,) x y z [m], quaternion x y z w, in the base frame of the task's arm.
+    """One glance at the scene; poses (7,) x y z [m], quaternion x y z w, in the base frame of the
+    task's arm.
 
     Attributes:
         stamp: time of the glance [ns].

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the controller follows streamed ServoJ targets. Pure arithmetic in simulated time; knows no socket and no physics.
+"""How the controller follows streamed ServoJ targets.
 
-The maker gives the meaning of the parameters, not the law. This is a model of it: the newest target is approached in a
-straight line that ends ``duration`` after it was given, and a second-order filter follows that line. ``gain`` sets the
-filter's stiffness and ``lookahead`` its damping, so that the defaults (500, 50) are critically damped.
+Pure arithmetic in simulated time; knows no socket and no physics.
+
+The maker gives the meaning of the parameters, not the law. This is a model of it: the newest
+target is approached in a
+straight line that ends ``duration`` after it was given, and a second-order filter follows that
+line. ``gain`` sets the
+filter's stiffness and ``lookahead`` its damping, so that the defaults (500, 50) are critically
+damped.
 """
 
 import math
@@ -49,13 +54,15 @@ class ServoParameters:
 class ServoFollower:
     """Follows a stream of joint targets: position and velocity that the joints are driven to."""
 
+    position: Array
+    velocity: Array
+
     def __init__(self, position: Array) -> None:
-        self.reset(position)
+        self.reset(np.asarray(position, dtype=np.float64))
 
     def reset(self, position: Array) -> None:
         """Stand still at ``position`` (n,) [rad]."""
-        self.position: Array = np.array(position, dtype=np.float64)
-        self.velocity: Array = np.zeros_like(self.position)
+        self._stand(position, np.zeros_like(position))
         self._line = self.position.copy()
         self._target = self.position.copy()
         self._left = 0.0
@@ -78,13 +85,19 @@ class ServoFollower:
         self._set_filter(parameters)
 
     def advance(self, dt: float, steps: int = 1) -> tuple[Array, Array]:
-        """Move on by ``steps`` steps of ``dt`` [s]; return position and velocity (steps, n) after each."""
+        """Move on by ``steps`` steps of ``dt`` [s]; return position and velocity (steps, n) after
+        each.
+        """
         line = self._lines(dt, steps)
         free, driven = _filter(self._stiffness, self._damping, dt, steps)
-        moved = free @ np.stack((self.position, self.velocity)) + driven @ line
+        moved = free @ self._state + driven @ line
         positions, velocities = moved[:steps], moved[steps:]
-        self.position, self.velocity = positions[-1].copy(), velocities[-1].copy()
+        self._stand(positions[-1], velocities[-1])
         return positions, velocities
+
+    def _stand(self, position: Array, velocity: Array) -> None:
+        self._state = np.array((position, velocity))
+        self.position, self.velocity = self._state
 
     def _lines(self, dt: float, steps: int) -> Array:
         """Return the straight line toward the target at the end of each step, (steps, n)."""
@@ -103,13 +116,17 @@ class ServoFollower:
 
 @lru_cache(maxsize=64)
 def _filter(stiffness: float, damping: float, dt: float, steps: int) -> tuple[Array, Array]:
-    """Return the filter over several steps as matrices: on the state (2 steps, 2), on the line (2 steps, steps).
+    """Return the filter over several steps as matrices: on the state (2 steps, 2), on the line (2
+    steps, steps).
 
-    Positions of all steps come first, then velocities. A step is implicit in the damping, so that any allowed lookahead
+    Positions of all steps come first, then velocities. A step is implicit in the damping, so that
+    any allowed lookahead
     is stable at the step of the physics.
     """
     brake = 1.0 / (1.0 + dt * damping)
-    one = np.array([[1.0 - dt * dt * stiffness * brake, dt * brake], [-dt * stiffness * brake, brake]])
+    one = np.array(
+        [[1.0 - dt * dt * stiffness * brake, dt * brake], [-dt * stiffness * brake, brake]]
+    )
     push = np.array([dt * dt * stiffness * brake, dt * stiffness * brake])
     free, driven = np.empty((2 * steps, 2)), np.zeros((2 * steps, steps))
     power, effect = np.eye(2), np.zeros((2, steps))

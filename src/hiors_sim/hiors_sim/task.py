@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated scene of a task: sizes, start zone, tolerances, read from the task file's `scene`. Knows no physics."""
+"""The simulated scene of a task: sizes, start zone, tolerances, read from the task file's `scene`.
+Knows no physics.
+"""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,7 +24,8 @@ class InsertScene:
         plate_center, plate_size: (2,) x y [m]. plate_height: top above the table [m].
         hole_position: (2,) x y [m]. hole_depth, clearance (per side), chamfer: [m].
         box_size: (3,) edge lengths [m]. box_mass: [kg].
-        start_center, start_size: (2,) x y of the box's start zone [m]. start_yaw: half range [rad].
+        start_center, start_size: (2,) x y of the box's start zone [m]. start_yaw: half range
+            [rad].
         seat_height, lateral, openness, retreat, hold: tolerances of success; see the task file.
     """
 
@@ -112,8 +115,8 @@ def _scene(data: Any, where: str) -> InsertScene:
         for key, (field, size) in keys.items():
             low = -2.0 if field in _POSITIONS else 0.0
             at = f"{where}.{part}.{key}"
-            values[field] = _vector(given[key], at, size, low) if size else number(
-                given[key], at, low, 10.0
+            values[field] = (
+                _vector(given[key], at, size, low) if size else number(given[key], at, low, 10.0)
             )
     scene = InsertScene(**{f.name: values[f.name] for f in fields(InsertScene)})
     _check(scene, where)

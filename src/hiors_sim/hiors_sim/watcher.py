@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a person who watches the policy would step in. Sees what a person sees; decides nothing but the moment."""
+"""When a person who watches the policy would step in.
+
+Sees what a person sees; decides nothing but the moment.
+"""
 
 from collections import deque
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated X-Trainer: arms, grippers, box and hole in MuJoCo, behind targets and state. Knows no protocol and no ROS.
+"""The simulated X-Trainer: arms, grippers, box and hole in MuJoCo, behind targets and state.
+
+Knows no protocol and no ROS.
 
 One thread may step it while others give targets, read the state or take snapshots for rendering.
 """
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +39,7 @@ class ArmState:
 
     Attributes:
         position: (n,) joints [rad]. velocity: (n,) [rad/s]. effort: (n,) [N m].
+        set_position, set_velocity: (n,) what the servo model drives the joints to [rad], [rad/s].
         gripper: 0 closed .. 1 open. gripper_load: force that presses the fingers together [N].
         tool: (7,) tool point in the arm's base frame, x y z [m], quaternion x y z w.
     """
@@ -43,6 +47,8 @@ class ArmState:
     position: Array
     velocity: Array
     effort: Array
+    set_position: Array
+    set_velocity: Array
     gripper: float
     gripper_load: float
     tool: Array
@@ -53,9 +59,11 @@ class SimState:
     """The scene at ``time`` [s] since the start of the simulation; it goes on over resets.
 
     Attributes:
-        arms: by arm name. objects: "box" (its middle) and "hole" (middle of its opening), (7,) each, in the base
+        arms: by arm name. objects: "box" (its middle) and "hole" (middle of its opening), (7,)
+            each, in the base
             frame of the task's arm.
-        success: the box stands in the hole, released, the gripper away. failed: the box left the plate.
+        success: the box stands in the hole, released, the gripper away. failed: the box left the
+            plate.
     """
 
     time: float
@@ -80,10 +88,11 @@ class _ArmPlant:
         self.site = model.site(f"{arm.name}_tool").id
         self.base = model.body(f"{arm.name}_base").id
         n = len(arm.joints)
-        # A servo that knows its set point's velocity follows without lag: feed it as a lead of the position.
+        # A servo that knows its set point's velocity follows without lag: feed it as a lead.
         self.lead = np.array(DAMPING[:n]) / np.array(STIFFNESS[:n])
         self.servo = ServoFollower(arm.home)
         self.opening = self.opening_target = arm.home_gripper
+        self.opening_speed = GRIPPER_SPEED
 
     def reset(self, data: mujoco.MjData, position: Array, gripper: float) -> None:
         data.qpos[self.q] = position
@@ -96,7 +105,7 @@ class _ArmPlant:
         """Return the actuators' set points (steps, n + 2) for the next steps."""
         positions, velocities = self.servo.advance(dt, steps)
         way = self.opening_target - self.opening
-        limit = GRIPPER_SPEED * dt * np.arange(1, steps + 1)
+        limit = self.opening_speed * dt * np.arange(1, steps + 1)
         opening = self.opening + np.clip(way, -limit, limit)
         self.opening = float(opening[-1])
         rows = np.empty((steps, self.u.size))
@@ -109,10 +118,16 @@ class _ArmPlant:
             position=data.qpos[self.q],
             velocity=data.qvel[self.v],
             effort=data.actuator_force[self.u[:-2]],
-            gripper=float(data.qpos[self.finger_q].mean()) / STROKE,
-            gripper_load=float(-data.actuator_force[self.u[-2:]].mean()),
+            set_position=self.servo.position,
+            set_velocity=self.servo.velocity,
+            gripper=self.openness(data),
+            gripper_load=-0.5 * float(data.actuator_force[self.u[-2:]].sum()),
             tool=self._tool(data),
         )
+
+    def openness(self, data: mujoco.MjData) -> float:
+        a, b = data.qpos[self.finger_q]
+        return float(a + b) / (2.0 * STROKE)
 
     def _tool(self, data: mujoco.MjData) -> Array:
         base = data.xmat[self.base].reshape(3, 3)
@@ -125,7 +140,9 @@ class _ArmPlant:
 
 
 class XTrainerSim:
-    """The simulation of one robot and one task; the world frame is the base frame of the task's arm."""
+    """The simulation of one robot and one task; the world frame is the base frame of the task's
+    arm.
+    """
 
     def __init__(
         self,
@@ -160,7 +177,9 @@ class XTrainerSim:
         self.reset(seed)
 
     def reset(self, seed: int, *, arms: bool = True) -> None:
-        """Put the box at the random start of ``seed`` and, when ``arms``, the arms to their home positions."""
+        """Put the box at the random start of ``seed`` and, when ``arms``, the arms to their home
+        positions.
+        """
         scene = self.task.scene
         rng = np.random.default_rng(seed)
         x, y = scene.start_center + scene.start_size * rng.uniform(-0.5, 0.5, 2)
@@ -180,12 +199,16 @@ class XTrainerSim:
         height = scene.plate_height + float(scene.box_size[2]) / 2 if z is None else z
         with self._lock:
             self._data.qpos[self._box] = (x, y, height, yaw)
-            self._data.qvel[self.model.jnt_dofadr[[self.model.joint(n).id for n in BOX_JOINTS]]] = 0
+            self._data.qvel[
+                self.model.jnt_dofadr[[self.model.joint(n).id for n in BOX_JOINTS]]
+            ] = 0
             self._held = 0.0
             mujoco.mj_forward(self.model, self._data)
 
     def set_targets(self, q: Array, gripper: float, arm: str | None = None) -> None:
-        """Aim the arm at joints ``q`` (n,) [rad] within one control tick, and the gripper at 0 closed .. 1 open."""
+        """Aim the arm at joints ``q`` (n,) [rad] within one control tick, and the gripper at 0
+        closed .. 1 open.
+        """
         with self._lock:
             self.servo_j(q, ServoParameters(duration=CONTROL_PERIOD), arm)
             self.set_gripper(gripper, arm)
@@ -195,12 +218,19 @@ class XTrainerSim:
         with self._lock:
             self._plant(arm).servo.set_target(q, parameters)
 
-    def set_gripper(self, openness: float, arm: str | None = None) -> None:
-        """Aim the gripper at ``openness`` (0 closed .. 1 open)."""
-        if not 0.0 <= openness <= 1.0:
-            raise InvalidValue(f"Gripper openness must be within 0 .. 1, got {openness}")
+    def set_gripper(
+        self, openness: float, arm: str | None = None, speed: float = GRIPPER_SPEED
+    ) -> None:
+        """Aim the gripper at ``openness`` (0 closed .. 1 open), ``speed`` in strokes per second."""
+        if not 0.0 <= openness <= 1.0 or not speed > 0.0:
+            raise InvalidValue(
+                f"Gripper openness must be within 0 .. 1 and its speed above 0, got {openness} and"
+                f" {speed}"
+            )
         with self._lock:
-            self._plant(arm).opening_target = float(openness)
+            plant = self._plant(arm)
+            plant.opening_target = float(openness)
+            plant.opening_speed = min(float(speed), GRIPPER_SPEED)
 
     def stop(self, arm: str | None = None) -> None:
         """Let the arm stand still where it is now."""
@@ -209,7 +239,7 @@ class XTrainerSim:
             plant.servo.reset(self._data.qpos[plant.q])
 
     def step(self, seconds: float) -> None:
-        """Simulate ``seconds``; what is less than a physics step is made up for by the next call."""
+        """Simulate ``seconds``; the next call makes up for what is less than a physics step."""
         with self._lock:
             self._debt += seconds
             steps = int(self._debt / TIMESTEP + 1e-6)
@@ -229,7 +259,7 @@ class XTrainerSim:
     def _judge(self, seconds: float) -> None:
         plant = self._plants[self._main]
         # Openness first: it is cheap to read and settles nearly every step.
-        opened = self._data.qpos[plant.finger_q].mean() >= self.task.scene.openness * STROKE
+        opened = plant.openness(self._data) >= self.task.scene.openness
         if opened and self.judge.seated(self._box_pose(), self._hole):
             mujoco.mj_kinematics(self.model, self._data)
             high = self._data.site_xpos[plant.site][2] - self._data.qpos[self._box[2]]
@@ -266,7 +296,8 @@ class XTrainerSim:
             return np.array(self._data.qpos)
 
     def render(self, camera: str, snapshot: Array | None = None) -> Image:
-        """Return the picture (height, width, 3) of a camera, of now or of a snapshot; always from the same thread.
+        """Return the picture (height, width, 3) of a camera, of now or of a snapshot; always from
+        the same thread.
 
         Another thread makes its own SceneRenderer and gives it ``snapshot()``.
         """
@@ -283,7 +314,7 @@ class XTrainerSim:
 
     def _box_pose(self) -> Array:
         x, y, z, yaw = self._data.qpos[self._box]
-        return np.array([x, y, z, 0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2)])
+        return np.array([x, y, z, 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)])
 
     def _plant(self, arm: str | None) -> _ArmPlant:
         plant = self._plants.get(arm or self._main)
