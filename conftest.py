@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of every test in the repository: a ROS domain of one's own, and rclpy started and ended."""
+"""Fixtures of every test: a ROS domain of one's own, and rclpy started and ended."""
 
 import os
 import random

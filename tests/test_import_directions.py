@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may import whom, read from the sources. The rules are those of docs and README: the method knows no ROS."""
+"""Who may import whom, read from the sources: the method knows no ROS, and so on."""
 
 import ast
 from collections.abc import Iterator
@@ -27,8 +27,9 @@ MORE = {
 ROS = {
     "rclpy", "rosidl_runtime_py", "rosidl_parser", "ament_index_python", "launch", "launch_ros",
     "rosbag2_py", "cv_bridge", "tf2_ros", "action_msgs", "builtin_interfaces", "diagnostic_msgs",
-    "geometry_msgs", "lifecycle_msgs", "rcl_interfaces", "rosgraph_msgs", "sensor_msgs", "std_msgs",
-    "std_srvs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs", "hiors_interfaces",
+    "geometry_msgs", "lifecycle_msgs", "rcl_interfaces", "rosgraph_msgs", "sensor_msgs",
+    "std_msgs", "std_srvs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs",
+    "hiors_interfaces",
 }  # fmt: skip
 TORCH_ALLOWED = {"hiors_policy", "hiors_learner"}
 TORCH_MODULES = {"hiors_control/policy_node.py", "hiors_reward/classifier.py"}
@@ -95,7 +96,11 @@ def test_deepspeed_stays_in_the_learner(package: str) -> None:
 def test_torch_stays_where_networks_run(package: str) -> None:
     def allowed(top: str, path: Path) -> bool:
         inside = path.relative_to(SOURCES / package).as_posix()
-        return top not in {"torch", "transformers"} or package in TORCH_ALLOWED or inside in TORCH_MODULES
+        return (
+            top not in {"torch", "transformers"}
+            or package in TORCH_ALLOWED
+            or inside in TORCH_MODULES
+        )
 
     found = offences(package, allowed)
     assert not found, "\n".join(found)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for the repository as a whole: headers, sizes, locks, manifests, documented messages."""
+"""What holds for the whole repository: headers, sizes, locks, manifests, messages."""
 
 import re
 import subprocess
@@ -32,7 +32,12 @@ def test_every_source_file_names_its_licence_first() -> None:
     missing = []
     for path in tracked():
         is_data = path.is_relative_to(ROOT / "config")
-        if path.suffix in HEADED and not is_data and path.stat().st_size and path.name != "uv.toml":
+        if (
+            path.suffix in HEADED
+            and not is_data
+            and path.stat().st_size
+            and path.name != "uv.toml"
+        ):
             head = path.read_text(encoding="utf-8").splitlines()[:2]
             lines = head[1:] if head[0].startswith("#!") else head[:1]
             if not lines or SPDX not in lines[0]:
@@ -61,7 +66,7 @@ def test_test_modules_have_unique_names() -> None:
 
 @pytest.mark.parametrize("folder", package_folders(), ids=lambda p: p.name)
 def test_package_files_agree(folder: Path) -> None:
-    package = ET.parse(folder / "package.xml").getroot()  # noqa: S314 - our own file
+    package = ET.parse(folder / "package.xml").getroot()
     text = {tag: package.findtext(tag) for tag in ("name", "version", "description", "license")}
     assert text["name"] == folder.name
     assert text["license"] == "Apache-2.0"
@@ -106,7 +111,9 @@ def test_wishes_of_other_days_are_kept_in_the_locks() -> None:
         (ROOT / "requirements" / f"{n}.lock").read_text(encoding="utf-8") for n in ("base", "dev")
     )
     versions = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", locks, re.MULTILINE))
-    major = {name: [int(n) for n in re.findall(r"\d+", version)] for name, version in versions.items()}
+    major = {
+        name: [int(n) for n in re.findall(r"\d+", version)] for name, version in versions.items()
+    }
     assert major["opencv-python-headless"] < [5], "opencv 5 breaks the real cv_bridge"
     assert major["pytest"] < [8, 4], "a newer pytest fails in every sourced ROS shell"
     assert major["setuptools"] < [80], "colcon needs setuptools below 80"

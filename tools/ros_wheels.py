@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corrects the include paths in the CMake files of the ROS 2 wheels.
 
-The wheels name the Python and NumPy headers of the machine that built them (/opt/python/cp311-cp311/...), which exist
-nowhere else, so that rosidl's generated code would not compile. Run with the interpreter of the virtual environment;
-safe to run again.
+The wheels name the Python and NumPy headers of the machine that built them
+(/opt/python/cp311-cp311/...), which exist nowhere else, so that rosidl's generated code would not
+compile. Run with the interpreter of the virtual environment; safe to run again.
 """
 
 import os

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `hiors` command. Sub-commands are imported when they are called: the help is quick."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from hiors_core.errors import HiorsError, UnknownName
+
+COMMANDS = {
+    "up": "run the graph: robot or simulator, policy, recorder, learner (name:=value ...)",
+    "demo": "watch a simulated X-Trainer learn to insert while it works",
+    "train": "run the learner on stored episodes, or beside a running graph",
+    "label": "say how an episode went: success, failure, a return, discard, undo",
+    "replay": "publish a recorded episode again, at any speed",
+    "bench": "list the benchmarks, or run some",
+    "doctor": "say what is missing on this machine and how to get it",
+}
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return its exit code: 2 for wrong usage, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else USAGE_ERROR
+    try:
+        name, *rest = words
+        if name not in COMMANDS:
+            raise UnknownName("command", name, COMMANDS, "`hiors --help` explains them.")
+        return int(importlib.import_module(f"hiors.{name}").main(rest))
+    except HiorsError as error:
+        print(f"hiors: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def usage() -> str:
+    """Return the help text."""
+    rows = ["usage: hiors COMMAND [ARGS]", "", "Human-in-the-loop online rejection sampling.", ""]
+    rows += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    return "\n".join([*rows, "", "`hiors COMMAND --help` says more about one of them."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph of hiors: which nodes run with which parameters, for given arguments. Imports no ROS.
+
+`hiors up` and the launch files both start what is said here; nothing of it is said twice.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hiors import places
+from hiors.arguments import BringupArgs
+from hiors.overrides import apply_overrides
+from hiors.spec import Graph, NodeSpec, ProcessSpec
+from hiors_core.errors import InvalidValue, UnknownName
+from hiors_core.robot import RobotModel, load_robot
+
+ROOMS = ("robot", "arbiter", "policy", "episodes", "bridge", "people", "learner")
+"""The parts of the graph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The arguments with the files and folders that they mean."""
+
+    args: BringupArgs
+    robot_file: Path
+    task_file: Path
+    learner_file: Path
+    folder: Path
+    robot: RobotModel
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of the arms in use."""
+        return tuple(arm.name for arm in self.robot.arms)
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Parameters of every node that knows the robot."""
+        return {"robot_file": self.robot_file, "arms": self.arms}
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """Parameters of every node that knows robot and task."""
+        return {**self.machine, "task_file": self.task_file}
+
+    @property
+    def store(self) -> Path:
+        """Where episodes are recorded."""
+        return self.folder / ("demos" if self.args.demonstrate else "store")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the learner publishes and the policy node looks."""
+        return self.folder / "checkpoints"
+
+    def node(self, package: str, executable: str, name: str, **other: Any) -> NodeSpec:
+        """Return a node in the run's namespace."""
+        return NodeSpec(
+            package=package,
+            executable=executable,
+            name=name,
+            namespace=self.args.namespace,
+            **other,
+        )
+
+
+def build_graph(args: BringupArgs, rooms: Collection[str] = ROOMS) -> Graph:
+    """Return what runs for the arguments, with the user's parameter file over it.
+
+    Args:
+        rooms: parts of the graph; all of them by default.
+    """
+    run = resolve(args)
+    makers: dict[str, Callable[[Run], Iterable[NodeSpec]]] = {
+        "robot": _robot,
+        "arbiter": _arbiter,
+        "policy": _policy,
+        "episodes": _episodes,
+        "bridge": _bridge,
+        "people": _people,
+    }
+    for room in rooms:
+        if room not in ROOMS:
+            raise UnknownName("room of the graph", room, ROOMS)
+    wanted = [room for room in rooms if room in _rooms_of(args)]
+    nodes = tuple(node for room in wanted if room in makers for node in makers[room](run))
+    processes = (_learner(run),) if "learner" in wanted else ()
+    graph = Graph(nodes=nodes, processes=processes)
+    return apply_overrides(graph, Path(args.params)) if args.params else graph
+
+
+def _rooms_of(args: BringupArgs) -> set[str]:
+    leave_out = set()
+    if args.demonstrate:
+        leave_out |= {"policy", "bridge", "learner"}
+    if not args.learner:
+        leave_out |= {"bridge", "learner"}
+    return set(ROOMS) - leave_out
+
+
+def resolve(args: BringupArgs) -> Run:
+    """Find the files that the arguments name."""
+    robot_file = config_file("robots", args.robot)
+    learner_file = Path(args.learner_config).resolve() if args.learner_config else None
+    if learner_file and not learner_file.is_file():
+        raise InvalidValue(f"learner_config names {learner_file}, which is not a file.")
+    arms = None if args.arms == "both" else [args.arms]
+    return Run(
+        args=args,
+        robot_file=robot_file,
+        task_file=config_file("tasks", args.task),
+        learner_file=learner_file or config_file("learner", "default"),
+        folder=Path(args.run_dir).resolve(),
+        robot=load_robot(robot_file, arms),
+    )
+
+
+def config_file(kind: str, name: str) -> Path:
+    """Return ``config/<kind>/<name>.yaml``, or raise UnknownName with those that exist."""
+    folder = places.config() / kind
+    path = folder / f"{name}.yaml"
+    if Path(name).name != name or not path.is_file():
+        known = (p.stem for p in folder.glob("*.yaml"))
+        raise UnknownName(f"file in config/{kind}", name, known)
+    return path
+
+
+def learner_program() -> tuple[str, ...]:
+    """Return what runs the training process under DeepSpeed's launcher."""
+    return (str(places.interpreter()), "-m", "hiors_learner.launch")
+
+
+def prepare(args: BringupArgs) -> Path:
+    """Make the folders of the run and return its root."""
+    root = Path(args.run_dir).resolve()
+    for name in ("store", "demos", "link/inbox", "checkpoints", "devices", "logs"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def _robot(run: Run) -> Iterator[NodeSpec]:
+    section = yaml.safe_load(run.robot_file.read_text(encoding="utf-8")).get("driver", {})
+    parameters = dict(section.get("parameters", {}))
+    if run.args.sim:
+        sim = _sim_addresses(run)
+        parameters |= sim
+        yield run.node(
+            "hiors_sim_ros",
+            "xtrainer_sim_node",
+            "sim",
+            parameters={
+                **run.common,
+                **sim,
+                "seed": run.args.seed,
+                "images": run.args.cameras,
+            },
+        )
+    yield run.node(
+        section["package"],
+        section["executable"],
+        "driver",
+        parameters={
+            **run.machine,
+            **_of_arms(parameters, run.arms),
+        },
+    )
+
+
+def _sim_addresses(run: Run) -> dict[str, Any]:
+    """Give each arm a loopback address of its own, another in each ROS domain."""
+    domain = int(os.environ.get("ROS_DOMAIN_ID", "0") or 0)
+    addresses: dict[str, Any] = {}
+    for index, arm in enumerate(run.arms):
+        addresses[f"{arm}.host"] = f"127.0.{domain}.{index + 1}"
+        addresses[f"{arm}.gripper_port"] = run.folder / "devices" / f"{arm}_gripper"
+    return addresses
+
+
+def _of_arms(parameters: Mapping[str, Any], arms: tuple[str, ...]) -> dict[str, Any]:
+    """Leave out the parameters of arms that are not in use."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if "." not in name or name.split(".")[0] in arms
+    }
+
+
+def _arbiter(run: Run) -> Iterator[NodeSpec]:
+    yield run.node("hiors_control", "arbiter_node", "arbiter", parameters=run.machine)
+
+
+def _policy(run: Run) -> Iterator[NodeSpec]:
+    yield run.node(
+        "hiors_control",
+        "policy_node",
+        "policy",
+        parameters={
+            **run.common,
+            "checkpoint": run.args.policy,
+            "checkpoints": run.checkpoints,
+            "seed": run.args.seed,
+        },
+        lifecycle=True,
+    )
+
+
+def _episodes(run: Run) -> Iterator[NodeSpec]:
+    store = {"store": run.store}
+    images = {"record_images": run.args.cameras}
+    yield run.node(
+        "hiors_recorder", "recorder_node", "recorder", parameters=run.common | store | images
+    )
+    yield run.node("hiors_reward", "label_node", "label", parameters=store)
+
+
+def _bridge(run: Run) -> Iterator[NodeSpec]:
+    parameters = {"store": run.store, "link": run.folder / "link", "checkpoints": run.checkpoints}
+    yield run.node("hiors_bridge", "bridge_node", "bridge", parameters=run.common | parameters)
+
+
+def _people(run: Run) -> Iterator[NodeSpec]:
+    if run.args.teleop == "scripted":
+        yield run.node(
+            "hiors_sim_ros",
+            "operator_node",
+            "operator",
+            parameters={
+                **run.common,
+                "seed": run.args.seed,
+                "demonstrate": run.args.demonstrate,
+            },
+        )
+    elif run.args.teleop == "quest":
+        yield run.node("hiors_quest", "quest_node", "quest", parameters=run.machine)
+
+
+def _learner(run: Run) -> ProcessSpec:
+    files = {
+        "--robot": run.robot_file,
+        "--task": run.task_file,
+        "--config": run.learner_file,
+        "--run": run.folder,
+        "--policy": run.args.sees,
+    }
+    words = [str(word) for pair in files.items() for word in pair]
+    # hiors_learner.launch starts the training process anew by itself when it dies.
+    return ProcessSpec(name="learner", command=(*learner_program(), *words, "--arms", *run.arms))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hiors train`: the learner, on demonstrations or beside a graph. Imports no torch."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hiors.graph import config_file, learner_program
+from hiors.options import Parser
+from hiors_core.errors import InvalidValue
+
+
+def main(argv: Sequence[str]) -> int:
+    """Become the learner process; its exit code is the command's."""
+    words = learner_words(_parser().parse_args(argv))
+    program = learner_program()
+    os.execv(program[0], [*program, *words])  # noqa: S606 - its own program, no shell wanted
+
+
+def learner_words(options: argparse.Namespace) -> list[str]:
+    """Return the learner's arguments, or raise InvalidValue when they do not fit together."""
+    offline = {"--demos": options.demos, "--steps": options.steps, "--out": options.out}
+    missing = [name for name, value in offline.items() if value is None]
+    if options.run is None and missing:
+        raise InvalidValue(
+            "Give --run DIR to learn beside a graph, or --demos STORE --steps N --out FOLDER to "
+            f"train on demonstrations only; missing: {', '.join(missing)}."
+        )
+    files = {
+        "--robot": config_file("robots", options.robot),
+        "--task": config_file("tasks", options.task),
+        "--config": options.config or config_file("learner", "default"),
+        "--policy": options.sees,
+        "--run": options.run,
+        "--start": options.start,
+        **offline,
+    }
+    words = [str(w) for pair in files.items() if pair[1] is not None for w in pair]
+    ranks = ["--ranks", str(options.ranks)] if options.ranks != 1 else []
+    return [*ranks, *words]
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="hiors train", description=__doc__)
+    parser.add_argument("--run", type=Path, help="run folder: learn online from its episodes")
+    parser.add_argument("--demos", type=Path, help="episode store with demonstrations")
+    parser.add_argument("--steps", type=int, help="optimiser steps (offline)")
+    parser.add_argument("--out", type=Path, help="checkpoint folder to write (offline)")
+    parser.add_argument("--start", type=Path, help="checkpoint to start from")
+    parser.add_argument("--robot", default="xtrainer", help="file in config/robots")
+    parser.add_argument("--task", default="insert_moisturizer", help="file in config/tasks")
+    parser.add_argument("--config", type=Path, help="learner file (config/learner/default.yaml)")
+    parser.add_argument(
+        "--sees", default="state", choices=("state", "vision"), help="what a new policy sees"
+    )
+    parser.add_argument("--ranks", type=int, default=1, help="training processes")
+    return parser
