@@ -13,7 +13,7 @@ from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_sim.environment import FastEnvironment
-from hiors_sim.pilot import ChunkPolicy, PilotSettings
+from hiors_sim.pilot import Chance, ChunkPolicy, PilotSettings
 from hiors_sim.rollout import Episode, RolloutPlan, RolloutResult, episode_steps
 from hiors_sim.task import SimTask
 
@@ -60,29 +60,26 @@ class Evaluator:
         time_limit: float | None = None,
         *,
         pilot: PilotSettings | None = None,
-        chance: int = 0,
     ) -> EvalResult:
-        """Run one episode a seed, ended by success or at ``time_limit`` [s]; ``chance`` seeds the
-        policy's noise.
-        """
+        """Run one episode a seed, ended by success or at ``time_limit`` [s]."""
         while len(self._environments) < min(self._batch, len(seeds)):
             self._environments.append(FastEnvironment(self._robot, self._task))
         waiting = list(enumerate(seeds))[::-1]
         running = [_Slot(environment) for environment in self._environments[: len(seeds)]]
         results: dict[int, RolloutResult] = {}
-        rng = np.random.default_rng([11, chance])
         settings = pilot or PilotSettings()
         while True:
             for slot in running:
                 while slot.observation is None and waiting:
                     index, seed = waiting.pop()
                     plan = RolloutPlan(seed=seed, time_limit=time_limit, pilot=settings)
-                    slot.begin(index, episode_steps(slot.environment, policy.spec, plan=plan))
+                    episode = episode_steps(slot.environment, policy.spec, plan=plan)
+                    slot.begin(index, episode, Chance(seed))
                     slot.advance(None, results)
             asking = [slot for slot in running if slot.observation is not None]
             if not asking:
                 break
-            self._answer(policy, asking, int(rng.integers(2**31)), results)
+            self._answer(policy, asking, results)
         episodes = tuple(results[i] for i in range(len(seeds)))
         return EvalResult(k=sum(e.success for e in episodes), n=len(episodes), episodes=episodes)
 
@@ -90,13 +87,11 @@ class Evaluator:
         self,
         policy: ChunkPolicy,
         asking: "list[_Slot]",
-        seed: int,
         results: dict[int, RolloutResult],
     ) -> None:
         observations = [slot.observation for slot in asking if slot.observation is not None]
-        instruction = self._task.task.instruction
-        seeds = [seed + i for i in range(len(observations))]
-        instructions = [instruction] * len(observations)
+        instructions = [self._task.task.instruction] * len(observations)
+        seeds = [slot.chance.draw() for slot in asking]
         values = policy.predict_batch(observations, instructions, seeds)
         for slot, chunk in zip(asking, values, strict=True):
             slot.advance(np.asarray(chunk), results)
@@ -115,9 +110,10 @@ class _Slot:
         self.observation: Observation | None = None
         self._episode: Episode | None = None
         self._index = -1
+        self.chance = Chance(0)
 
-    def begin(self, index: int, episode: Episode) -> None:
-        self._index, self._episode = index, episode
+    def begin(self, index: int, episode: Episode, chance: Chance) -> None:
+        self._index, self._episode, self.chance = index, episode, chance
 
     def advance(self, answer: Array | None, results: dict[int, RolloutResult]) -> None:
         """Go on to the next inference, or to the end."""

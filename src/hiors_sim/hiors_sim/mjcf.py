@@ -193,7 +193,7 @@ def _draw_link(body: ET.Element, i: int, d: float, a: float) -> None:
     elif i == 2:
         geom(body, "cylinder", size=(0.048, 0.085), pos=(0, 0, 0.07), material="graphite")
         geom(body, "cylinder", size=(0.049, 0.008), pos=(0, 0, 0.160), material="accent")
-        geom(body, "capsule", size=(0.036,), fromto=(0, 0, 0.015, a, 0, 0.015), material="shell")
+        geom(body, "capsule", size=(0.036,), fromto=(0, 0, 0.025, a, 0, 0.025), material="shell")
     elif i == 3:
         geom(body, "cylinder", size=(0.040, 0.07), pos=(0, 0, 0.05), material="graphite")
         geom(body, "sphere", size=(0.041,), pos=(0, 0, d), material="shell")

@@ -77,6 +77,17 @@ class PilotSettings:
             )
 
 
+class Chance:
+    """Seeds of the policy's noise in one episode, the same alone and in lockstep."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng([7, seed])
+
+    def draw(self) -> int:
+        """Return the seed of the next inference."""
+        return int(self._rng.integers(2**31))
+
+
 class Pilot:
     """Asks the policy when an inference is due and hands its chunks to the arbiter in time."""
 

@@ -22,7 +22,7 @@ from hiors_core.recording import EpisodeRecording, start_recording
 from hiors_core.store import EpisodeStore
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.operator import OperatorAction, ScriptedOperator
-from hiors_sim.pilot import ChunkPolicy, ChunkSpec, Pilot, PilotSettings
+from hiors_sim.pilot import Chance, ChunkPolicy, ChunkSpec, Pilot, PilotSettings
 
 Array = NDArray[np.float64]
 
@@ -92,15 +92,14 @@ def rollout(
     plan = plan or RolloutPlan()
     spec = policy.spec if policy is not None else None
     episode = episode_steps(environment, spec, operator, plan=plan, record_to=record_to)
-    rng = np.random.default_rng([7, plan.seed])
+    chance = Chance(plan.seed)
     instruction = environment.task.task.instruction
     try:
         observation = next(episode)
         while True:
             if policy is None:
                 raise StateError("An episode without a policy asked for an inference")
-            chance = int(rng.integers(2**31))
-            values = policy.predict(observation, instruction=instruction, seed=chance)
+            values = policy.predict(observation, instruction=instruction, seed=chance.draw())
             observation = episode.send(values)
     except StopIteration as end:
         result: RolloutResult = end.value

@@ -221,7 +221,7 @@ class XTrainerSim:
     def set_gripper(
         self, openness: float, arm: str | None = None, speed: float = GRIPPER_SPEED
     ) -> None:
-        """Aim the gripper at ``openness`` (0 closed .. 1 open), ``speed`` in strokes per second."""
+        """Aim the gripper at ``openness`` (0 closed .. 1 open), at ``speed`` [strokes/s]."""
         if not 0.0 <= openness <= 1.0 or not speed > 0.0:
             raise InvalidValue(
                 f"Gripper openness must be within 0 .. 1 and its speed above 0, got {openness} and"

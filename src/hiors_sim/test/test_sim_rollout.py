@@ -47,10 +47,12 @@ class ScriptedPolicy:
         self._mapper = ActionMapper(robot)
         self._miss = np.array([0.0, miss])
         self.batches: list[int] = []
+        self.seeds: list[int] = []
 
     def predict(
         self, observation: Observation, instruction: str = "", seed: int | None = None
     ) -> Array:
+        self.seeds += [] if seed is None else [seed]
         tool = self._mapper.joint_to_ee(observation.position)
         goal = self._waypoint(tool, observation.objects["box"], observation.objects["hole"])
         steps = np.arange(1, 17)[:, None] * 0.025
@@ -72,11 +74,9 @@ class ScriptedPolicy:
         seeds: Sequence[int] | None = None,
     ) -> list[Array]:
         del instructions
+        self.seeds += seeds or ()
         self.batches.append(len(observations))
-        return [
-            self.predict(o, seed=None if seeds is None else seeds[i])
-            for i, o in enumerate(observations)
-        ]
+        return [self.predict(o) for o in observations]
 
     def _waypoint(self, tool: Array, box: Array, hole: Array) -> Array:
         goal = np.array([*tool[:3], 0.0, 0.0, tool[5], 0.0])
@@ -266,7 +266,9 @@ def test_evaluation_is_the_same_in_lockstep_and_alone(
     policy = ScriptedPolicy(robot)
     evaluator = Evaluator(robot, task, batch=3)
     result = evaluator.evaluate(policy, range(5))
+    drawn, policy.seeds = sorted(policy.seeds), []
     alone = [rollout(environment, policy, plan=RolloutPlan(seed=s)) for s in range(5)]
+    assert sorted(policy.seeds) == drawn
     assert (result.k, result.n) == (5, 5)
     assert result.times == tuple(pytest.approx(r.duration) for r in alone)
     assert max(policy.batches) == 3
