@@ -41,7 +41,9 @@ class SimArmParameters:
     dashboard_port: Annotated[int, Doc("TCP port of requests."), Range(1, 65535)] = 29999
     motion_port: Annotated[int, Doc("TCP port of motion commands."), Range(1, 65535)] = 30003
     feedback_port: Annotated[int, Doc("TCP port of the feedback."), Range(1, 65535)] = 30004
-    gripper_id: Annotated[int, Doc("Servo id of the gripper."), Range(0, 253)] = 21
+    gripper_id: Annotated[
+        int, Doc("Servo id of the gripper; 0: as shipped, 21 left and 22 right."), Range(0, 253)
+    ] = 0
     gripper_closed: Annotated[
         int, Doc("Servo position of the closed gripper [ticks]."), Range(0, 4095)
     ] = 2048

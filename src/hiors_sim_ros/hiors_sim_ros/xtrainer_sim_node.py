@@ -91,7 +91,8 @@ class XTrainerSimNode(HiorsNode):
         self._emulators[arm.name] = emulator
         gripper = WorldGripper(self._world, arm.name)
         servo = GripperServo(gripper, closed=p.gripper_closed, opened=p.gripper_opened)
-        bus = FeetechEmulator({p.gripper_id: servo}, link=p.gripper_port)
+        number = p.gripper_id or (22 if arm.name == "right" else 21)
+        bus = FeetechEmulator({number: servo}, link=p.gripper_port)
         bus.start()
         self._closers.append(bus.stop)
         self.create_service(SetBool, f"sim/estop/{arm.name}", partial(self._on_estop, arm.name))

@@ -46,7 +46,7 @@ def texts(value: str) -> list[str]:
     """Read the value of GetErrorID(): the controller's list, then one list a servo."""
     found = []
     for index, part in enumerate(_LISTS.findall(value)):
-        ids = [int(number) for number in part.replace(" ", "").split(",") if number]
+        ids = [int(number) for number in re.findall(r"-?\d+", part)]
         where = "" if index == 0 else f"servo {index}: "
         # A servo's ids are of another table than the controller's.
         found += [text(i) if index == 0 else f"{where}servo alarm {i}" for i in ids]

@@ -206,6 +206,9 @@ class ArmLink:
                 future.set_result(action())
             except HiorsError as error:
                 future.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - the thread's boundary
+                self.fail(f"{type(error).__name__}: {error}")
+                future.set_exception(error)
 
     def _undiscovered(self) -> bool:
         return self._status.state is ArmState.DISCONNECTED
@@ -219,7 +222,9 @@ class ArmLink:
             self._set(ArmState.FAULT, str(error))
 
     def _enable(self) -> str:
-        if self._status.state is ArmState.READY:
+        # The arm's own word: an alarm may be on its way that the feedback has not brought yet.
+        client = self._client
+        if client and self.check() and self._mode(client) in _DRIVING:
             return f"{self.name}: already enabled"
         try:
             self._start(power_on=True)
@@ -249,7 +254,7 @@ class ArmLink:
 
     def _set_up(self, client: DobotClient, power_on: bool) -> None:
         s = self._settings
-        mode = int(client.request("RobotMode()").numbers[0])
+        mode = self._mode(client)
         if mode == 3 and power_on:
             client.request("PowerOn()")
             mode = self._await_power(client)
@@ -265,9 +270,15 @@ class ArmLink:
         ):
             client.request(command)
 
+    def _mode(self, client: DobotClient) -> int:
+        numbers = client.request("RobotMode()").numbers
+        if len(numbers) != 1:
+            raise LinkLost(f"{self.name}: RobotMode() was answered with {numbers}")
+        return int(numbers[0])
+
     def _await_power(self, client: DobotClient) -> int:
         end = self._clock.now() + 20_000_000_000
-        while (mode := int(client.request("RobotMode()").numbers[0])) in (1, 3):
+        while (mode := self._mode(client)) in (1, 3):
             if self._clock.now() > end or not self._running:
                 raise StateError(f"{self.name}: the arm did not power on within 20 s")
             self._clock.sleep_until(self._clock.now() + 200_000_000)
@@ -303,11 +314,17 @@ class ArmLink:
         return self._status.reason
 
     def _clear(self) -> str:
+        # A start-up that failed on an alarm has hung up; the alarm must be clearable all the same.
         client = self._client
-        if client is None or client.failure:
-            raise StateError(f"{self.name}: not connected; call driver/enable to connect")
-        client.request("ClearError()")
-        if left := alarms.texts(client.request("GetErrorID()").value):
+        borrowed = client if client and not client.failure else None
+        client = borrowed or DobotClient(self._settings.address, self._clock)
+        try:
+            client.request("ClearError()")
+            left = alarms.texts(client.request("GetErrorID()").value)
+        finally:
+            if client is not borrowed:
+                client.close()
+        if left:
             raise StateError(f"{self.name}: not cleared: {'; '.join(left)}")
         if self._status.state is ArmState.FAULT:
             self._set(ArmState.FAULT, "alarms cleared, not enabled: call driver/enable")

@@ -203,7 +203,7 @@ class XTrainerDriver:
             target, answered = self._stream.sample(now), self._stream.take_due(now)
         problem = self._hold_reason(newest, age, all(healthy))
         if problem is None and target is not None:
-            problem = self._send(target, answered, now)
+            problem = self._far(newest) or self._send(target, answered, now)
         self._problem = problem or ""
 
     def _hold_reason(self, newest: Command | None, age: float | None, healthy: bool) -> str | None:
@@ -251,16 +251,25 @@ class XTrainerDriver:
             self._write(self._last)
             self._last = None
 
-    def _send(self, target: Array, answered: Command | None, now: int) -> str | None:
-        previous = self._last
-        if previous is None:
-            reading = self.reading()
-            if reading is None:
-                return "holding: no fresh feedback"
-            previous = reading.position
-        if far := self._guard.too_far(target, previous):
+    def _here(self) -> Array | None:
+        """Return the set-point in force, or where the robot stands while nothing is streamed."""
+        if self._last is not None:
+            return self._last
+        reading = self.reading()
+        return None if reading is None else reading.position
+
+    def _far(self, newest: Command | None) -> str | None:
+        here = self._here()
+        # The newest command counts, not what is interpolated towards it: a jump must not begin.
+        far = self._guard.too_far(newest.position, here) if newest and here is not None else None
+        if far:
             self._end_stream()
-            return f"holding: {far}"
+        return f"holding: {far}" if far else None
+
+    def _send(self, target: Array, answered: Command | None, now: int) -> str | None:
+        previous = self._here()
+        if previous is None:
+            return "holding: no fresh feedback"
         sent, cuts = self._guard.cut(target, previous)
         if not self._write(sent):
             return "holding: the link broke"

@@ -54,9 +54,10 @@ class DriverNode(HiorsNode):
         ):
             self.create_service(Trigger, f"driver/{name}", self._service(action))
         self._stamp = 0
+        self._late = 0
         self._driver.start()
         self.create_timer(1.0 / p.state_rate, self._publish_state)
-        self.create_timer(0.5, self._report)
+        self.create_timer(1.0, self._report)
 
     def close(self) -> None:
         """Stop streaming; the arms hold their position."""
@@ -130,10 +131,12 @@ class DriverNode(HiorsNode):
             if arm.state in (ArmState.STARTING, ArmState.STOPPED):
                 level = Level.WARN
             self.diagnostics.set(f"arm {name}", level, arm.reason or arm.state.value)
+        late, self._late = status.late - self._late, status.late
+        slow = f"streaming, but {late} set-points of the last second were late" if late else ""
         self.diagnostics.set(
             "stream",
-            Level.WARN if status.problem else Level.OK,
-            status.problem or "streaming",
+            Level.WARN if status.problem or late else Level.OK,
+            status.problem or slow or "streaming",
             sent=status.sent,
             refused=status.refused,
             late=status.late,

@@ -56,7 +56,9 @@ class ArmParameters:
 
     host: Annotated[str, Doc("Address of the arm's controller.")]
     gripper_port: Annotated[str, Doc("Serial port of the gripper; empty: the arm has none.")] = ""
-    gripper_id: Annotated[int, Doc("Servo id of the gripper."), Range(0, 253)] = 21
+    gripper_id: Annotated[
+        int, Doc("Servo id of the gripper; 0: as shipped, 21 left and 22 right."), Range(0, 253)
+    ] = 0
     dashboard_port: Annotated[int, Doc("TCP port of requests."), Range(1, 65535)] = 29999
     motion_port: Annotated[int, Doc("TCP port of motion commands."), Range(1, 65535)] = 30003
     feedback_port: Annotated[int, Doc("TCP port of the feedback."), Range(1, 65535)] = 30004
@@ -91,11 +93,11 @@ class ArmParameters:
     ] = 1_000_000
 
 
-def arm_settings(p: ArmParameters) -> ArmSettings:
-    """Make one arm's settings."""
+def arm_settings(name: str, p: ArmParameters) -> ArmSettings:
+    """Make the settings of the arm of that name."""
     gripper = GripperSettings(
         port=p.gripper_port,
-        number=p.gripper_id,
+        number=p.gripper_id or (22 if name == "right" else 21),
         baudrate=p.gripper_baudrate,
         closed=p.gripper_closed,
         opened=p.gripper_opened,
@@ -124,7 +126,7 @@ def arm_settings(p: ArmParameters) -> ArmSettings:
 def driver_settings(p: DriverParameters, arms: dict[str, ArmParameters]) -> DriverSettings:
     """Make the driver's settings."""
     return DriverSettings(
-        arms={name: arm_settings(arm) for name, arm in arms.items()},
+        arms={name: arm_settings(name, arm) for name, arm in arms.items()},
         period=1.0 / p.servo_rate,
         lookahead=p.servo_lookahead,
         gain=p.servo_gain,

@@ -286,3 +286,12 @@ def test_second_driver_on_the_same_arm_is_refused(make_rig) -> None:
     second = rig.with_settings()
     second.start()
     second.close()
+
+
+def test_an_alarm_at_start_can_be_cleared_and_enabled(make_rig, waiter: Wait) -> None:
+    rig = make_rig()
+    rig.emulator.call(lambda c: c.state.raise_alarm(117))
+    rig.driver.start()
+    waiter(lambda: rig.state() is ArmState.FAULT, "the fault")
+    assert done(rig.driver.clear_error()) == ["left: cleared"]
+    assert done(rig.driver.enable()) == ["left: enabled"]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver node as a process: topics, services, refusals, and its end."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+import rclpy
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from hiors_core.clock import SteadyClock
+from hiors_core.kinematics import ArmKinematics
+from hiors_core.robot import load_robot
+from hiors_interfaces.msg import ControlCommand, ExecutedAction
+from hiors_ros import qos
+from hiors_ros.conversions import to_array
+from hiors_sim.dobot import DobotEmulator
+from hiors_sim.plant import KinematicArm
+
+DEADLINE = 30.0
+
+
+class Graph:
+    """A node in the test's process and the driver in another."""
+
+    def __init__(self, robot_file: str, folder: str) -> None:
+        self.robot = load_robot(robot_file, ["left"])
+        self.clock = SteadyClock()
+        arm = self.robot.arms[0]
+        self.emulator = DobotEmulator(KinematicArm(arm.home, self.clock), arm)
+        self.emulator.start()
+        self.node = rclpy.create_node("test_driver")
+        self.heard: dict[str, list[Any]] = {}
+        self.listen(JointState, "joint_states")
+        self.listen(PoseStamped, "ee_pose/left")
+        self.listen(ExecutedAction, "control/executed")
+        self.publisher = self.node.create_publisher(
+            ControlCommand, "control/command", qos.profile("control/command")
+        )
+        ports = self.emulator.ports
+        self.arguments = {
+            "robot_file": robot_file,
+            "arms": "[left]",
+            "lock_folder": folder,
+            "left.host": self.emulator.host,
+            "left.dashboard_port": ports.dashboard,
+            "left.motion_port": ports.motion,
+            "left.feedback_port": ports.feedback,
+            "left.timeout": 1.0,
+        }
+
+    def listen(self, kind: Any, topic: str) -> None:
+        heard = self.heard.setdefault(topic, [])
+        self.node.create_subscription(kind, topic, heard.append, qos.profile(topic))
+
+    def start(self, **other: object) -> subprocess.Popen[str]:
+        words = [sys.executable, "-m", "hiors_xtrainer.driver_node", "--ros-args"]
+        for name, value in (self.arguments | other).items():
+            words += ["-p", f"{name}:={value}"]
+        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+    def spin_until(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"waited in vain for: {what}")
+            rclpy.spin_once(self.node, timeout_sec=0.02)
+
+    def call(self, name: str) -> Trigger.Response:
+        client = self.node.create_client(Trigger, name)
+        self.spin_until(client.service_is_ready, name)
+        future = client.call_async(Trigger.Request())
+        self.spin_until(future.done, f"an answer of {name}")
+        return future.result()
+
+    def close(self) -> None:
+        self.node.destroy_node()
+        self.emulator.stop()
+
+
+@pytest.fixture
+def graph(ros: None, robot_file: str, tmp_path: Any) -> Iterator[Graph]:
+    graph = Graph(robot_file, str(tmp_path))
+    yield graph
+    graph.close()
+
+
+def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
+    process = graph.start()
+    try:
+        states, executed = graph.heard["joint_states"], graph.heard["control/executed"]
+        graph.spin_until(lambda: len(states) > 3, "joint_states")
+        assert states[-1].name == list(graph.robot.names)
+        np.testing.assert_allclose(states[-1].position[:6], graph.robot.home[:6], atol=1e-4)
+        graph.spin_until(lambda: bool(graph.heard["ee_pose/left"]), "ee_pose")
+        pose = graph.heard["ee_pose/left"][-1]
+        assert pose.header.frame_id == "left_base_link"
+        wanted = ArmKinematics(graph.robot.arms[0]).forward(graph.robot.home[:6])
+        np.testing.assert_allclose(to_array(pose.pose), wanted, atol=1e-4)
+
+        goal = graph.robot.home.copy()
+        sent = iter(range(1, 10_000))
+
+        def send() -> None:
+            goal[0] = min(goal[0] + 0.01, graph.robot.home[0] + 0.2)
+            message = ControlCommand(
+                tick=next(sent),
+                epoch=4,
+                names=list(graph.robot.names),
+                position=goal.tolist(),
+                policy_version="v000003",
+                chunk_sequence=9,
+            )
+            message.header.stamp = graph.node.get_clock().now().to_msg()
+            graph.publisher.publish(message)
+
+        timer = graph.node.create_timer(1 / 30, send)
+        graph.spin_until(
+            lambda: bool(executed) and executed[-1].tick > 5,
+            "executed actions that follow",
+        )
+        graph.spin_until(
+            lambda: abs(states[-1].position[0] - graph.robot.home[0] - 0.2) < 0.01, "the goal"
+        )
+        assert (executed[-1].epoch, executed[-1].policy_version) == (4, "v000003")
+        assert executed[-1].chunk_sequence == 9
+
+        graph.emulator.call(lambda c: c.state.raise_alarm(117))
+        refused = graph.call("driver/enable")
+        assert not refused.success
+        assert "collision detected" in refused.message
+        assert graph.call("driver/clear_error").success
+        assert graph.call("driver/enable").message == "left: enabled"
+        timer.cancel()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"left.hots": "10.0.0.1"}, "Unknown parameter 'left.hots'.*Did you mean 'left.host'"),
+        ({"left.stop_action": "brake"}, "Unknown value .*'brake'.*emergency_stop, hold, reset"),
+        ({"servo_rate": 500.0}, "'servo_rate'.* must be within 10.0 .. 50.0, got 500.0"),
+        ({"arms": "[middle]"}, "Unknown arm 'middle'.*left, right"),
+    ],
+)
+def test_wrong_parameters_are_refused_with_what_is_allowed(
+    graph: Graph, wrong: dict[str, object], message: str
+) -> None:
+    process = graph.start(**wrong)
+    _, text = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    assert re.search(message, text), text
