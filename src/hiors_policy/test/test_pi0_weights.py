@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,16 +233,13 @@ def test_a_loaded_network_does_not_hang_on_its_file(folder: Path, model: pi0.Pi0
 def test_statistics_of_lerobot_old_and_new_are_found(
     tmp_path: Path, model: pi0.Pi0, normalizer: pi0.Normalizer
 ) -> None:
-    parts = {"observation.state": normalizer.state, "action": normalizer.action}
-    flat = {
-        f"{key}.{stat}": torch.tensor(getattr(scale, stat))
-        for key, scale in parts.items()
-        for stat in ("mean", "std", "q01", "q99")
-    }
-    pi0.save(tmp_path / "new", model, fmt="lerobot")
-    save_file(
-        flat, tmp_path / "new" / "policy_preprocessor_step_5_normalizer_processor.safetensors"
-    )
+    pi0.save(tmp_path / "new", model, normalizer=normalizer, fmt="lerobot")
+    (tmp_path / "new" / "pi0.json").unlink()
+    shutil.rmtree(tmp_path / "new" / "assets")
+    for pipeline in ("policy_preprocessor", "policy_postprocessor"):
+        steps = json.loads((tmp_path / "new" / f"{pipeline}.json").read_text())["steps"]
+        (stored,) = [step["state_file"] for step in steps if "state_file" in step]
+        assert "action.mean" in load_file(tmp_path / "new" / stored)
     pi0.save(tmp_path / "old", model, fmt="lerobot_legacy")
     buffers = {
         "model.normalize_inputs.buffer_observation_state": normalizer.state,
@@ -290,3 +288,17 @@ def test_sizes_are_checked() -> None:
         pi0.tiny_config(image_size=57)
     with pytest.raises(InvalidValue, match="layers must be above 0"):
         pi0.tiny_config(layers=0)
+
+
+def test_an_unusual_number_of_heads_is_asked_for_aloud(
+    folder: Path, model: pi0.Pi0, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "pi0.json").unlink()
+    pi0.load(folder)
+    assert "SigLIP heads of this unusual width 32: taking 16" in caplog.text
+    caplog.clear()
+    (folder / "config.json").write_text('{"vision_heads": 2, "action_horizon": 10}')
+    found = pi0.load(folder)
+    assert (found.config.vision_heads, found.config.horizon) == (2, 10)
+    assert not caplog.text
+    assert same(found, model)

@@ -44,7 +44,8 @@ class Pi0Policy:
         normalizer: Normalizer,
         tokenizer: Tokenizer,
     ) -> None:
-        self.model, self.settings = model, settings
+        self.robot, self.model, self.settings = robot, model, settings
+        self.tokenizer = tokenizer
         self.codec = Pi0Codec(robot, settings, model.config, normalizer, tokenizer)
         space = self.codec.space
         self._spec = PolicySpec(

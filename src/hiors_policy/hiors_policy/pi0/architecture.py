@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sizes of a pi0 network, and how to read them off a checkpoint. Knows no weights."""
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
+
+_LOG = logging.getLogger(__name__)
 
 VLM = "paligemma_with_expert.paligemma.model."
 EXPERT = "paligemma_with_expert.gemma_expert.model."
@@ -136,6 +139,13 @@ def infer_config(shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Any]
     head_dim = int(hints.get("head_dim", key[0] // kv_heads))
     sizes |= {"kv_heads": kv_heads, "head_dim": head_dim, "heads": query[0] // head_dim}
     sizes["vision_heads"] = 16 if patch[0] % 16 == 0 else max(1, patch[0] // 72)
+    if "vision_heads" not in hints and patch[0] != Pi0Config().vision_width:
+        _LOG.warning(
+            "The checkpoint does not tell the number of SigLIP heads of this unusual width %d: "
+            "taking %d. Give it as sizes={'vision_heads': n} or in config.json.",
+            patch[0],
+            sizes["vision_heads"],
+        )
     return Pi0Config().changed({**sizes, **hints})
 
 

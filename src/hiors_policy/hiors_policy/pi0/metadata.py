@@ -7,6 +7,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_policy.pi0.architecture import Pi0Config
+from hiors_policy.pi0.lerobot_files import write_lerobot_files
 from hiors_policy.pi0.native import native_config
 from hiors_policy.pi0.normalization import Kind, Normalizer, Scale
 from hiors_policy.pi0.tensors import TensorFiles, read_json
@@ -46,7 +48,8 @@ def read_hints(folder: Path) -> dict[str, Any]:
     config = read_json(folder / "config.json")
     if config.get("pi05") or config.get("type") == "pi05":
         raise InvalidValue(f"{folder} holds a pi0.5, which hiors does not run: use a pi0")
-    hints = {new: config[old] for old, new in _RENAMED.items() if old in config}
+    hints = {item.name: config[item.name] for item in fields(Pi0Config) if item.name in config}
+    hints |= {new: config[old] for old, new in _RENAMED.items() if old in config}
     vlm = config.get("vlm_config")
     if isinstance(vlm, Mapping):
         text, vision = vlm.get("text_config", {}), vlm.get("vision_config", {})
@@ -132,7 +135,7 @@ def write_metadata(
     elif fmt == "openpi":
         _write_json(folder / "config.json", _openpi_config(config))
     else:
-        _write_json(folder / "config.json", _lerobot_config(config, normalizer))
+        write_lerobot_files(folder, config, normalizer)
 
 
 def _openpi_config(config: Pi0Config) -> dict[str, Any]:
@@ -141,25 +144,6 @@ def _openpi_config(config: Pi0Config) -> dict[str, Any]:
         "action_horizon": config.horizon,
         "paligemma_variant": "gemma_2b",
         "action_expert_variant": "gemma_300m",
-    }
-
-
-def _lerobot_config(config: Pi0Config, normalizer: Normalizer | None) -> dict[str, Any]:
-    mode = {"mean_std": "MEAN_STD", "quantile": "QUANTILES", "identity": "IDENTITY"}
-    used = mode[normalizer.kind] if normalizer else "MEAN_STD"
-    state = len(normalizer.state.mean) if normalizer else config.state_dim
-    action = len(normalizer.action.mean) if normalizer else config.action_dim
-    return {
-        "type": "pi0",
-        "n_obs_steps": 1,
-        "chunk_size": config.horizon,
-        "n_action_steps": config.horizon,
-        "max_state_dim": config.state_dim,
-        "max_action_dim": config.action_dim,
-        "tokenizer_max_length": config.prompt_tokens,
-        "normalization_mapping": {"VISUAL": "IDENTITY", "STATE": used, "ACTION": used},
-        "input_features": {"observation.state": {"type": "STATE", "shape": [state]}},
-        "output_features": {"action": {"type": "ACTION", "shape": [action]}},
     }
 
 
