@@ -28,6 +28,9 @@ Path = Callable[[float], Array]
 STEP = ServoParameters(duration=0.02)
 """How a queued motion hands its points to the plant."""
 
+SETTLE = 0.05
+"""Time after the last point of a motion before the next one begins [s]."""
+
 
 class Motion:
     """Follows a path with a smooth start and end."""
@@ -39,11 +42,14 @@ class Motion:
 
     @property
     def done(self) -> bool:
-        """Whether the end is reached."""
-        return self._elapsed >= self._duration
+        """Whether the plant has had the time to reach the end."""
+        return self._elapsed >= self._duration + SETTLE
 
-    def advance(self, seconds: float) -> Array:
-        """Move on and return the joints [rad]."""
+    def advance(self, seconds: float) -> Array | None:
+        """Move on and return the joints [rad], None once the end has been given."""
+        if self._elapsed >= self._duration:
+            self._elapsed += seconds
+            return None
         self._elapsed += seconds
         s = min(self._elapsed / self._duration, 1.0)
         return self._path(s * s * (3.0 - 2.0 * s))
@@ -96,7 +102,9 @@ class MotionQueue:
         now = self._clock.now()
         seconds, self._last = to_s(now - self._last), now
         if self._motions and not self._state.paused:
-            self._plant.servo(self._motions[0].advance(seconds), STEP)
+            point = self._motions[0].advance(seconds)
+            if point is not None:
+                self._plant.servo(point, STEP)
             if self._motions[0].done:
                 self._motions.popleft()
         reading = self._plant.read()
