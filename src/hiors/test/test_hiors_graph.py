@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph: who runs for which arguments, with parameters that the nodes really declare."""
+
+from pathlib import Path
+
+import pytest
+
+from hiors.arguments import BringupArgs
+from hiors.graph import build_graph, config_file, prepare
+from hiors.spec import Graph, NodeSpec
+from hiors_core.errors import InvalidValue, UnknownName
+
+
+def names(graph: Graph) -> set[str]:
+    return {spec.name for spec in graph}
+
+
+def node(graph: Graph, name: str) -> NodeSpec:
+    return next(n for n in graph.nodes if n.name == name)
+
+
+def args(tmp_path: Path, **values: object) -> BringupArgs:
+    return BringupArgs(run_dir=str(tmp_path), **values)
+
+
+def test_everything_runs_by_default(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path))
+    expected = {"sim", "driver", "arbiter", "policy", "recorder", "label", "bridge", "operator"}
+    assert names(graph) == expected | {"learner"}
+
+
+@pytest.mark.parametrize(
+    ("values", "absent"),
+    [
+        ({"learner": False}, {"learner", "bridge"}),
+        ({"teleop": "none"}, {"operator"}),
+        ({"sim": False, "teleop": "none"}, {"sim", "operator"}),
+        ({"demonstrate": True}, {"policy", "learner", "bridge"}),
+    ],
+)
+def test_arguments_leave_parts_out(tmp_path: Path, values: dict, absent: set[str]) -> None:
+    everything = names(build_graph(args(tmp_path)))
+    assert names(build_graph(args(tmp_path, **values))) == everything - absent
+
+
+def test_names_are_unique_and_in_the_namespace(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path, namespace="lab/robot1"))
+    assert len(names(graph)) == len(list(graph))
+    assert all(n.full_name == f"/lab/robot1/{n.name}" for n in graph.nodes)
+
+
+def test_driver_and_simulator_meet_at_the_same_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
+    graph = build_graph(args(tmp_path, arms="both"))
+    for arm, host in (("left", "127.0.7.1"), ("right", "127.0.7.2")):
+        for key in (f"{arm}.host", f"{arm}.gripper_port"):
+            assert node(graph, "driver").parameters[key] == node(graph, "sim").parameters[key]
+        assert node(graph, "driver").parameters[f"{arm}.host"] == host
+
+
+def test_a_real_robot_has_the_addresses_of_its_file_for_the_arms_in_use(tmp_path: Path) -> None:
+    driver = node(build_graph(args(tmp_path, sim=False, teleop="none")), "driver")
+    assert driver.parameters["left.host"] == "192.168.5.1"
+    assert not [key for key in driver.parameters if key.startswith("right.")]
+
+
+def test_a_user_file_lies_over_the_graph(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("driver: {ros__parameters: {left.host: 10.0.0.1}}")
+    graph = build_graph(args(tmp_path, params=str(path)))
+    assert node(graph, "driver").parameters["left.host"] == "10.0.0.1"
+
+
+def test_a_user_file_for_a_node_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("bridge: {ros__parameters: {label_grace: 2.0}}")
+    with pytest.raises(UnknownName, match="bridge"):
+        build_graph(args(tmp_path, params=str(path), learner=False))
+
+
+@pytest.mark.parametrize("task", ["insert_moisturiser", "../robots/xtrainer"])
+def test_a_task_without_file_is_refused_with_those_that_exist(tmp_path: Path, task: str) -> None:
+    with pytest.raises(UnknownName, match="insert_moisturizer"):
+        build_graph(args(tmp_path, task=task))
+
+
+def test_a_learner_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match=r"none\.yaml"):
+        build_graph(args(tmp_path, learner_config=str(tmp_path / "none.yaml")))
+
+
+def test_an_unknown_room_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="people"):
+        build_graph(args(tmp_path), rooms=("poeple",))
+
+
+def test_rooms_are_parts_of_the_graph(tmp_path: Path) -> None:
+    assert names(build_graph(args(tmp_path), rooms=("bridge", "learner"))) == {"bridge", "learner"}
+
+
+def test_demonstrations_are_recorded_in_a_store_of_their_own(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path, demonstrate=True))
+    for name in ("recorder", "label"):
+        assert node(graph, name).parameters["store"] == tmp_path / "demos"
+
+
+def test_prepare_makes_the_folders_of_a_run(tmp_path: Path) -> None:
+    root = prepare(args(tmp_path / "new"))
+    assert (root / "link" / "inbox").is_dir()
+    assert prepare(args(tmp_path / "new")) == root
+
+
+def test_the_learner_gets_files_that_exist(tmp_path: Path) -> None:
+    (learner,) = build_graph(args(tmp_path)).processes
+    words = list(learner.command)
+    for option in ("--robot", "--task", "--config"):
+        assert Path(words[words.index(option) + 1]).is_file()
+    assert config_file("learner", "default").is_file()
+
+
+def declared(spec: NodeSpec, arms: tuple[str, ...]) -> set[str]:
+    """Return the parameters that the node declares, read from its parameter dataclasses."""
+    parameters = pytest.importorskip("hiors_ros.parameters")
+    modules = {
+        "sim": ("hiors_sim_ros.parameters", "SimParameters", "SimArmParameters"),
+        "operator": ("hiors_sim_ros.parameters", "OperatorParameters", None),
+        "driver": ("hiors_xtrainer.parameters", "DriverParameters", "ArmParameters"),
+        "arbiter": ("hiors_control.arbiter_parameters", "ArbiterParameters", None),
+        "policy": ("hiors_control.policy_parameters", "PolicyParameters", None),
+        "recorder": ("hiors_recorder.parameters", "RecorderParameters", None),
+        "label": ("hiors_reward.parameters", "LabelParameters", None),
+        "bridge": ("hiors_bridge.parameters", "BridgeParameters", None),
+        "quest": ("hiors_quest.parameters", "QuestParameters", None),
+    }
+    module_name, node_class, arm_class = modules[spec.name]
+    module = pytest.importorskip(module_name)
+    found = [info.name for info in parameters.describe(getattr(module, node_class))]
+    for arm in arms if arm_class else ():
+        prefix = f"{arm}."
+        found += [i.name for i in parameters.describe(getattr(module, arm_class), prefix)]
+    return set(found)
+
+
+NODES = ["sim", "driver", "arbiter", "policy", "recorder", "label", "bridge", "operator"]
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_nodes_declare_every_parameter_that_the_graph_gives(tmp_path: Path, name: str) -> None:
+    spec = node(build_graph(args(tmp_path, arms="both")), name)
+    assert set(spec.parameters) <= declared(spec, ("left", "right"))
+
+
+def test_the_headset_declares_every_parameter_that_the_graph_gives(tmp_path: Path) -> None:
+    spec = node(build_graph(args(tmp_path, teleop="quest")), "quest")
+    assert set(spec.parameters) <= declared(spec, ("left",))
