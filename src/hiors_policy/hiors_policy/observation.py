@@ -50,6 +50,7 @@ class StateEncoder:
         self.objects = tuple(objects)
         self._robot = robot
         self._mapper = ActionMapper(robot)
+        self._joints = [i for i, unit in enumerate(robot.units) if unit == "rad"]
         self._pairs = [(a, b) for i, a in enumerate(self.objects) for b in self.objects[i + 1 :]]
         self.names = tuple(self._names())
 
@@ -60,7 +61,7 @@ class StateEncoder:
         parts: Mapping[str, Callable[[], list[float]]] = {
             "tool": lambda: self._tool(tool),
             "command": lambda: self._command(observation.command, tool),
-            "joints": lambda: [float(v) for v in observation.position],
+            "joints": lambda: [float(observation.position[i]) for i in self._joints],
             "objects": lambda: [
                 v for p in objects.values() for v in _relative(p, tool[:3], float(tool[5]))
             ],
@@ -105,7 +106,7 @@ class StateEncoder:
                 for arm in self._robot.arms:
                     yield from (f"{arm.name}_{part}_ahead" for part in _COMMAND_PARTS)
             elif group == "joints":
-                yield from self._robot.names
+                yield from (self._robot.names[i] for i in self._joints)
             elif group == "objects":
                 for name in self.objects:
                     yield from _relative_names(f"{name}_from_tool")

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: whole or not there, and every fault refused with what differs (reliability: rows 15
+and 19).
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from policy_scene import observation, robot, shake, state_policy, vision_policy
+
+from hiors_core.clock import FakeClock
+from hiors_core.durable import read_document, write_document
+from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
+from hiors_policy import checkpoint
+from hiors_policy.checkpoint import load_checkpoint, load_policy, read_latest, save_checkpoint
+from hiors_policy.manifest import Expectation, expect_spec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    target = tmp_path / "v000120"
+    save_checkpoint(
+        target,
+        shake(state_policy()),
+        version="v000120",
+        step=120,
+        parent="v000100",
+        data_ids=("e1", "e2"),
+        clock=FakeClock(77),
+    )
+    return target
+
+
+def retell(folder: Path, **changes) -> None:
+    """Change the manifest as somebody would who also makes its digest right."""
+    path = folder / checkpoint.MANIFEST
+    write_document(path, {**read_document(path), **changes})
+
+
+def reweigh(folder: Path, change) -> None:
+    """Change the weights and put their hash right in the manifest."""
+    tensors = safetensors.torch.load_file(folder / checkpoint.MODEL)
+    change(tensors)
+    data = safetensors.torch.save(tensors)
+    (folder / checkpoint.MODEL).write_bytes(data)
+    retell(folder, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+
+
+def test_what_is_loaded_is_what_was_saved(folder: Path):
+    loaded = load_checkpoint(folder)
+    seen = observation(3)
+    expected = shake(state_policy()).predict(seen, seed=3)
+    np.testing.assert_array_equal(loaded.policy.predict(seen, seed=3), expected)
+    manifest = loaded.manifest
+    assert (manifest.version, manifest.step, manifest.parent) == ("v000120", 120, "v000100")
+    assert manifest.data_ids == ("e1", "e2")
+    assert manifest.created == 77
+    assert manifest.spec == state_policy().spec
+    assert list(manifest.features["names"]) == list(state_policy().encoder.names)
+
+
+def test_a_policy_on_images_survives_as_well(tmp_path: Path):
+    policy = shake(vision_policy())
+    save_checkpoint(tmp_path / "v1", policy, version="v1", step=0)
+    seen = observation(cameras=("top", "left_wrist"))
+    again = load_policy(tmp_path / "v1").predict(seen, seed=1)
+    np.testing.assert_array_equal(again, policy.predict(seen, seed=1))
+
+
+def test_the_normalisation_is_inside(tmp_path: Path):
+    policy = shake(state_policy())
+    policy.network.action_std.fill_(0.25)
+    save_checkpoint(tmp_path / "v1", policy, version="v1", step=0)
+    assert torch.all(load_policy(tmp_path / "v1").network.action_std == 0.25)
+
+
+def test_a_checkpoint_is_never_overwritten(folder: Path):
+    with pytest.raises(InvalidValue, match="exists"):
+        save_checkpoint(folder, state_policy(), version="v000120", step=1)
+
+
+def test_a_version_with_a_path_in_it_is_refused(tmp_path: Path):
+    with pytest.raises(InvalidValue, match="not allowed"):
+        save_checkpoint(tmp_path / "x", state_policy(), version="../x", step=1)
+
+
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.7, 0.999])
+def test_a_flipped_bit_is_refused(folder: Path, place: float):
+    path = folder / checkpoint.MODEL
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IntegrityError, match="SHA-256"):
+        load_policy(folder)
+
+
+def test_a_flipped_bit_in_the_manifest_is_refused(folder: Path):
+    path = folder / checkpoint.MANIFEST
+    path.write_bytes(path.read_bytes().replace(b'"step": 120', b'"step": 121'))
+    with pytest.raises(IntegrityError, match="digest"):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.MANIFEST])
+def test_a_truncated_file_is_refused(folder: Path, name: str, share: float):
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: int(share * len(data))])
+    with pytest.raises(IntegrityError, match=name.split(".")[0]):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.MANIFEST])
+def test_a_missing_file_is_refused(folder: Path, name: str):
+    (folder / name).unlink()
+    with pytest.raises(IntegrityError, match=name):
+        load_policy(folder)
+
+
+def test_weights_that_are_not_finite_are_refused(folder: Path):
+    reweigh(folder, lambda t: t["field.norm.bias"].fill_(float("nan")))
+    with pytest.raises(IntegrityError, match=r"not finite: field\.norm\.bias"):
+        load_policy(folder)
+
+
+def test_weights_that_are_not_finite_are_not_even_saved(tmp_path: Path):
+    policy = state_policy()
+    with torch.no_grad():
+        policy.network.field.norm.bias.fill_(float("inf"))
+    with pytest.raises(IntegrityError, match="not finite"):
+        save_checkpoint(tmp_path / "v1", policy, version="v1", step=1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("field.norm.bias"), r"missing field\.norm\.bias"),
+        (lambda t: t.update(more=torch.zeros(1)), "unexpected more"),
+        (lambda t: t.update(state_mean=torch.zeros(3)), r"state_mean is \(3,\).*instead of"),
+        (lambda t: t.update(state_mean=t["state_mean"].half()), "float16.*instead of.*float32"),
+    ],
+)
+def test_other_weights_are_refused(folder: Path, change, message: str):
+    reweigh(folder, change)
+    with pytest.raises(IntegrityError, match=message):
+        load_policy(folder)
+
+
+def test_another_architecture_is_refused(folder: Path):
+    retell(folder, architecture={"name": "flow_mpl"})
+    with pytest.raises(UnknownName, match=r"architecture 'flow_mpl'.*Did you mean 'flow_mlp'"):
+        load_policy(folder)
+
+
+def test_another_size_of_the_same_architecture_is_refused(folder: Path):
+    wider = {**read_document(folder / checkpoint.MANIFEST)["architecture"], "width": 48}
+    retell(folder, architecture=wider)
+    with pytest.raises(IntegrityError, match="instead of"):
+        load_policy(folder)
+
+
+def test_features_that_this_code_does_not_compute_are_refused(folder: Path):
+    features = read_document(folder / checkpoint.MANIFEST)["features"]
+    retell(folder, features={**features, "names": features["names"][::-1]})
+    with pytest.raises(IntegrityError, match="features"):
+        load_policy(folder)
+
+
+def test_columns_of_another_robot_are_refused(folder: Path):
+    spec = read_document(folder / checkpoint.MANIFEST)["spec"]
+    retell(folder, spec={**spec, "names": ["arm" + n for n in spec["names"]]})
+    with pytest.raises(IntegrityError, match="armleft_x"):
+        load_policy(folder)
+
+
+def test_a_canned_observation_shows_that_the_code_has_changed(folder: Path, monkeypatch):
+    encode = state_policy().encoder.__class__.encode
+    monkeypatch.setattr(
+        "hiors_policy.observation.StateEncoder.encode", lambda self, o: encode(self, o) + 0.1
+    )
+    with pytest.raises(IntegrityError, match="canned observation"):
+        load_policy(folder)
+
+
+SPEC = state_policy().spec
+
+
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [
+        (Expectation(kind="joint"), "kind: ee instead of joint"),
+        (Expectation(names=("a", "b")), "names: left_x.*instead of a, b"),
+        (Expectation(units=("m",)), "units: m, m, m, rad.*instead of m"),
+        (Expectation(horizon=16), "horizon: 8 instead of 16"),
+        (Expectation(dt=0.05), r"dt: 0\.1 instead of 0\.05"),
+        (Expectation(architecture="pi0"), "architecture: flow_mlp instead of pi0"),
+        (Expectation(objects=("box",)), "objects: needs hole, there is box"),
+        (Expectation(robot=robot("right")), "arms: left instead of right"),
+        (Expectation(horizon=16, dt=0.2), "horizon.*; dt"),
+    ],
+)
+def test_what_was_not_expected_is_named(folder: Path, expect: Expectation, message: str):
+    with pytest.raises(InvalidValue, match=message):
+        load_policy(folder, expect)
+
+
+def test_another_home_is_another_robot(folder: Path):
+    arm = robot().arms[0]
+    moved = dataclasses.replace(arm, home=arm.home + 0.1)
+    other = dataclasses.replace(robot(), arms=(moved,))
+    with pytest.raises(InvalidValue, match="robot: home of arm 'left'"):
+        load_policy(folder, Expectation(robot=other))
+
+
+def test_the_same_robot_and_spec_are_welcome(folder: Path):
+    load_policy(folder, expect_spec(SPEC, robot()))
+
+
+@pytest.mark.parametrize("point", ["checkpoint-model:aside", "checkpoint:aside"])
+def test_a_crash_while_saving_leaves_nothing(tmp_path: Path, point: str):
+    assert save_in_a_process(tmp_path, point) == 86
+    assert not (tmp_path / "v1").exists()
+    assert save_in_a_process(tmp_path, "") == 0
+    load_policy(tmp_path / "v1")
+
+
+def test_a_crash_after_the_rename_leaves_all_of_it(tmp_path: Path):
+    assert save_in_a_process(tmp_path, "checkpoint:renamed") == 86
+    load_policy(tmp_path / "v1")
+
+
+def save_in_a_process(tmp_path: Path, point: str) -> int:
+    code = (
+        "from policy_scene import state_policy\n"
+        "from hiors_policy.checkpoint import save_checkpoint\n"
+        f"save_checkpoint({str(tmp_path / 'v1')!r}, state_policy(), version='v1', step=1)"
+    )
+    environment = {**os.environ, "HIORS_CRASH_AT": point, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
+
+
+def test_latest_names_the_newest(tmp_path: Path):
+    assert read_latest(tmp_path) is None
+    manifest = save_checkpoint(tmp_path / "v1", state_policy(), version="v1", step=1)
+    checkpoint.write_latest(tmp_path, tmp_path / "v1", manifest)
+    assert read_latest(tmp_path) == tmp_path / "v1"
+    content = json.loads((tmp_path / "latest.json").read_text())
+    assert content["sha256"] == manifest.sha256
+    write_document(tmp_path / "latest.json", {"version": "../../etc"})
+    with pytest.raises(HiorsError, match="not allowed"):
+        read_latest(tmp_path)
