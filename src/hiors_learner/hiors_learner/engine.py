@@ -43,6 +43,7 @@ class Engine:
             lr=chosen.learning_rate,
             betas=(chosen.beta1, chosen.beta2),
             weight_decay=chosen.weight_decay,
+            fused=True,
         )
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
             model=objective, optimizer=optimizer, config=_deepspeed_config(settings, team.world)

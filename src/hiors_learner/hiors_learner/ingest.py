@@ -150,8 +150,8 @@ class Ingest:
         if known is not None:
             if known.sha256 != notice["sha256"]:
                 raise InvalidValue(
-                    f"episode {episode_id} was taken in with manifest {known.sha256[:12]}, not with"
-                    f" {notice['sha256'][:12]}: episodes never change"
+                    f"episode {episode_id} was taken in with manifest {known.sha256[:12]}, not"
+                    f" with {notice['sha256'][:12]}: episodes never change"
                 )
             path.unlink(missing_ok=True)
             return None

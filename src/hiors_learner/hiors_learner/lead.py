@@ -18,6 +18,7 @@ from hiors_core.store import EpisodeStore
 from hiors_learner.arguments import Arguments
 from hiors_learner.data import SampleReader, Samples
 from hiors_learner.ingest import DEMONSTRATION, ONLINE, Ingest, successes
+from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
 from hiors_learner.publisher import Publisher, newest_version
 from hiors_learner.schedule import step_budget
@@ -25,8 +26,6 @@ from hiors_learner.status import Metrics, State, Status, StatusFile
 from hiors_learner.team import Command
 
 KINDS = (DEMONSTRATION, ONLINE)
-OWNER = "HIORS_OWNER_PID"
-"""Environment variable: the learner ends when the process with this id does."""
 _POLL = 0.25
 
 Item = tuple[str, str, Samples]

@@ -18,6 +18,7 @@ from hiors_core.task import Task, load_task
 from hiors_learner.arguments import Arguments
 from hiors_learner.config import load_settings
 from hiors_learner.data import SampleReader
+from hiors_learner.launch import REFUSED
 from hiors_learner.lead import KINDS, OfflineLead, OnlineLead
 from hiors_learner.learner import Learner
 from hiors_learner.publisher import Publisher
@@ -29,9 +30,6 @@ from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.manifest import Expectation
 from hiors_policy.network import NetworkSettings
 from hiors_policy.observation import VISION_GROUPS
-
-REFUSED = 2
-"""Exit code when the arguments or files are wrong: starting again would not help."""
 
 
 def train(arguments: Arguments, clock: Clock) -> None:

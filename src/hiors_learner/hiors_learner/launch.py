@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the training process under DeepSpeed's launcher, starts it again when it dies, and leaves
+nothing behind.
+
+Knows no torch: it starts in a moment and costs nothing while the learner runs.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from socket import socket
+
+from hiors_core.clock import Clock, SteadyClock, to_ns
+from hiors_core.errors import InvalidValue
+
+OWNER = "HIORS_OWNER_PID"
+"""Environment variable: the learner ends when the process with this id does."""
+REFUSED = 2
+"""Exit code when the arguments or files are wrong: starting again would not help."""
+_FOREIGN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSettings:
+    """How the training process is kept alive.
+
+    Attributes:
+        ranks: training processes.
+        patience: from SIGTERM to SIGKILL [s].
+        pause, longest_pause: before the first restart, and at most [s]; doubled each time.
+    """
+
+    ranks: int = 1
+    patience: float = 4.0
+    pause: float = 1.0
+    longest_pause: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.ranks < 1:
+            raise InvalidValue(f"--ranks must be at least 1, got {self.ranks}")
+
+
+def command(arguments: Sequence[str], ranks: int = 1, port: int | None = None) -> list[str]:
+    """Return the command line that runs hiors_learner.train with these arguments under DeepSpeed's
+    launcher.
+    """
+    runner = [sys.executable, "-m", "deepspeed.launcher.runner"]
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = int(probe.getsockname()[1])
+    options = {
+        "--num_accelerators": str(ranks),
+        "--master_addr": "127.0.0.1",
+        "--master_port": str(port or free),
+        "--hostfile": os.devnull,
+        "--log_level": "error",
+    }
+    flat = [word for pair in options.items() for word in pair]
+    return [*runner, *flat, "--no_local_rank", "--module", "hiors_learner.train", *arguments]
+
+
+def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment for training: one thread a rank, no ranks of another job."""
+    result = {k: v for k, v in (os.environ if base is None else base).items() if k not in _FOREIGN}
+    result |= {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    result[OWNER] = str(os.getpid())
+    return result
+
+
+class Supervisor:
+    """Runs one command in a process group of its own, again and again until it ends well or is
+    told to stop.
+    """
+
+    def __init__(
+        self, make: Callable[[], list[str]], settings: LaunchSettings, clock: Clock
+    ) -> None:
+        """``make`` gives the command for each start: every start needs a free port."""
+        self._make, self._settings, self._clock = make, settings, clock
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    def stop(self) -> None:
+        """Ask for the end; may be called from a signal handler or another thread."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Return 0 when the command ended well or was stopped, or its code when it was refused."""
+        pause = self._settings.pause
+        while not self._stop.is_set():
+            began = self._clock.now()
+            code = self._once()
+            if code in (0, REFUSED) or self._stop.is_set():
+                return 0 if self._stop.is_set() else code
+            if self._clock.now() - began > to_ns(self._settings.longest_pause):
+                pause = self._settings.pause
+            print(f"the learner ended with code {code}; again in {pause:g} s", flush=True)
+            self._stop.wait(pause)
+            pause = min(2.0 * pause, self._settings.longest_pause)
+        return 0
+
+    def _once(self) -> int:
+        self.starts += 1
+        self._process = subprocess.Popen(
+            self._make(), env=environment(), stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            while self._process.poll() is None and not self._stop.wait(0.1):
+                pass
+        finally:
+            self._end_group(self._process)
+        return self._process.returncode
+
+    def _end_group(self, process: "subprocess.Popen[bytes]") -> None:
+        # The launcher alone would leave its workers alive, so the whole group is asked to end.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            deadline = self._clock.now() + to_ns(self._settings.patience)
+            while _group_lives(process) and self._clock.now() < deadline:
+                self._clock.sleep_until(self._clock.now() + to_ns(0.02))
+            if not _group_lives(process):
+                break
+        process.wait()
+
+
+def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main() -> int:
+    """Run `python -m hiors_learner.launch [--ranks N] ARGUMENTS OF hiors_learner.train`."""
+    arguments = sys.argv[1:]
+    settings = LaunchSettings()
+    try:
+        if arguments[:1] == ["--ranks"]:
+            settings = LaunchSettings(ranks=int(arguments[1]))
+            arguments = arguments[2:]
+    except (IndexError, ValueError, InvalidValue) as error:
+        print(f"--ranks needs a number of at least 1: {error}", file=sys.stderr)
+        return REFUSED
+    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, SteadyClock())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop())
+    return supervisor.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
