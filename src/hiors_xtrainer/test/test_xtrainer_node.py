@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ExecutedAction
 from hiors_ros import qos
 from hiors_ros.conversions import to_array
+from hiors_ros.parameters import describe
 from hiors_sim.dobot import DobotEmulator
 from hiors_sim.plant import KinematicArm
+from hiors_xtrainer.parameters import ArmParameters, DriverParameters
 
 DEADLINE = 30.0
 
@@ -166,3 +169,12 @@ def test_wrong_parameters_are_refused_with_what_is_allowed(
     _, text = process.communicate(timeout=DEADLINE)
     assert process.returncode == 2
     assert re.search(message, text), text
+
+
+def test_readme_lists_every_parameter_with_its_doc() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for cls, prefix in ((DriverParameters, ""), (ArmParameters, "<arm>.")):
+        for info in describe(cls, prefix):
+            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
+            assert len(rows) == 1, info.name
+            assert info.doc in rows[0]
