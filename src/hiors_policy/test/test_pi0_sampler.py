@@ -59,6 +59,16 @@ def test_bfloat16_stays_near_float32() -> None:
     assert float((found - reference).abs().max() / reference.abs().max()) < 0.05
 
 
+def test_a_network_wholly_in_bfloat16_runs_and_learns() -> None:
+    model = pi0.Pi0.random(CONFIG, std=0.15).to(torch.bfloat16)
+    inputs = example_inputs(CONFIG, prompt=9)
+    plain = model.sample(inputs, noise=draw(1))
+    fast = pi0.FastSampler(model, inputs).sample(inputs, draw(1))
+    assert float((fast - plain).abs().max() / plain.abs().max()) < 0.05
+    model.loss(inputs, draw(1, seed=2)).backward()
+    assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.bfloat16}
+
+
 def test_what_does_not_fit_is_refused(model: pi0.Pi0) -> None:
     inputs = example_inputs(CONFIG, prompt=9)
     sampler = pi0.FastSampler(model, inputs)

@@ -78,7 +78,9 @@ class FusedExpert:
             fixed: (B, H, 1) bool rows that are known actions: their time is 0.
         """
         bias = torch.where(fixed, self.biases[-1], bias)
-        hidden = self._mlp_out(F.silu(F.linear(x, self._matrix) + bias)).to(self._dtype)
+        hidden = self._mlp_out(F.silu(F.linear(x.to(bias.dtype), self._matrix) + bias)).to(
+            self._dtype
+        )
         for layer, buffer in zip(self._layers, buffers, strict=True):
             hidden = self._block(layer, hidden, turn, buffer, mask)
         return self._out(norm(hidden, self._norm).to(self._out.weight.dtype)).float()
