@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiors_core.action_space import ActionMapper, action_space
+from hiors_core.action_space import ActionMapper, EeSolution, action_space
 from hiors_core.arbiter import Arbiter, ArbiterSettings
 from hiors_core.authority import Authority, Request
 from hiors_core.chunk import Chunk
@@ -524,3 +524,39 @@ def test_hours_of_control_do_not_grow():
         rig.commands.clear()
     assert len(rig.arbiter._motion._history) <= 100
     assert len(rig.arbiter._buffer._segments) <= 2
+
+
+def test_a_wish_that_is_no_number_ends_in_hold_not_in_a_command(monkeypatch):
+    rig = Rig()
+    rig.ask(Request.POLICY)
+    start = MAPPER.joint_to_ee(rig.arbiter.command)
+    rig.send(rig.chunk(start + 0.01, kind="ee", start=start))
+    rig.run(5)
+    broken = EeSolution(position=np.full(7, np.nan), notes=())
+    monkeypatch.setattr(rig.arbiter._mapper, "solve", lambda *_: broken)
+    command = rig.run(1)
+    assert command.authority is Authority.HOLD
+    assert np.isfinite(command.position).all()
+    assert "must be finite" in rig.arbiter.reason
+    rig.run(5)
+    rig.assert_smooth()
+
+
+def test_an_arm_that_nobody_drives_stands_still():
+    both = load_robot(Path(__file__).parents[3] / "config/robots/xtrainer.yaml")
+    arbiter, clock = Arbiter(both), FakeClock(10**12)
+    arbiter.on_feedback(both.home, clock.now())
+    assert arbiter.request(Request.TAKE_OVER, "ada", "", clock.now()).ok
+    for i in range(30):
+        now = clock.advance(DT)
+        arbiter.on_feedback(arbiter.command, now)
+        pose = np.concatenate(((0.0, 0.0, 0.002 * i), IDENTITY[3:]))
+        hand = Teleop(
+            stamp=now, device="quest", operator="ada", arm="right", mode="relative_ee",
+            engaged=True, clutch=1, pose=pose, names=(), position=np.zeros(0), gripper=0.0,
+        )  # fmt: skip
+        assert arbiter.on_teleop(hand, now) is None
+        command = arbiter.tick(now)
+    np.testing.assert_array_equal(command.position[:7], both.home[:7])
+    assert np.abs(command.position[7:13] - both.home[7:13]).max() > 0.02
+    assert command.position[13] == 0.0

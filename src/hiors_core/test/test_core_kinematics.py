@@ -98,4 +98,3 @@ def test_inverse_of_a_pose_out_of_reach_stays_in_range_and_says_how_far():
     assert np.all(found.q <= LEFT.limits.upper)
     point = kinematics.position(found.q)
     assert np.linalg.norm(point - pose[:3]) == pytest.approx(found.position_error, abs=1e-9)
-
