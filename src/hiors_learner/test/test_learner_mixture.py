@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Minibatches: the ratio of the two sources, reproducible by seed and step, and the same for any
+number of ranks.
+"""
+
+import numpy as np
+import pytest
+import torch
+from learner_scene import policy, samples
+
+from hiors_core.errors import StateError
+from hiors_learner.data import Pool
+from hiors_learner.losses import HiOrsObjective, make_batch
+from hiors_learner.mixture import Draw, draw
+from hiors_learner.settings import LossSettings
+
+
+def drawn(**changes) -> Draw:
+    fields = {"seed": 1, "step": 5, "batch_size": 32, "online_ratio": 0.25}
+    return draw(**{**fields, "online": 100, "demonstrations": 50, **changes})
+
+
+def test_the_ratio_is_kept():
+    rows = drawn()
+    assert (len(rows.online), len(rows.demonstrations)) == (8, 24)
+    assert rows.online.max() < 100
+    assert rows.demonstrations.max() < 50
+
+
+@pytest.mark.parametrize(("online", "demonstrations"), [(0, 50), (100, 0)])
+def test_an_empty_source_leaves_its_share_to_the_other(online: int, demonstrations: int):
+    rows = drawn(online=online, demonstrations=demonstrations)
+    lengths = (len(rows.online), len(rows.demonstrations))
+    assert lengths == ((0, 32) if not online else (32, 0))
+
+
+def test_nothing_to_train_on_is_an_error_and_no_division_by_zero():
+    with pytest.raises(StateError, match="no transition"):
+        drawn(online=0, demonstrations=0)
+
+
+def test_seed_and_step_decide():
+    assert np.array_equal(drawn().online, drawn().online)
+    assert not np.array_equal(drawn().online, drawn(step=6).online)
+    assert not np.array_equal(drawn().online, drawn(seed=2).online)
+
+
+def test_every_transition_comes_up():
+    seen = {int(i) for step in range(40) for i in drawn(step=step).demonstrations}
+    assert seen == set(range(50))
+
+
+def test_rows_of_a_pool_keep_their_place():
+    pool = Pool(samples(0))
+    first, second = samples(3, seed=1), samples(2, seed=2)
+    pool.add(first)
+    pool.add(second)
+    rows = pool.all()
+    assert len(pool) == len(rows) == 5
+    assert np.array_equal(rows.states[:3], first.states)
+    assert np.array_equal(rows.actions[3:], second.actions)
+    assert np.array_equal(pool.all().take(np.array([4])).states[0], second.states[1])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_the_mean_over_ranks_is_the_loss_of_the_whole(world: int):
+    objective, rows = HiOrsObjective(policy().network), samples(12)
+    torch.nn.init.normal_(policy().network.field.to_action.weight)
+    settings = LossSettings(samples=2)
+
+    def loss(rank: int, of: int) -> float:
+        with torch.no_grad():
+            return float(objective(make_batch(rows, settings, (0, 7), rank, of)))
+
+    parts = [loss(rank, world) for rank in range(world)]
+    assert np.mean(parts) == pytest.approx(loss(0, 1), rel=1e-5)
+
+
+def test_noise_differs_from_step_to_step():
+    one = make_batch(samples(4), LossSettings(), (0, 1), 0, 1)
+    again = make_batch(samples(4), LossSettings(), (0, 1), 0, 1)
+    other = make_batch(samples(4), LossSettings(), (0, 2), 0, 1)
+    assert torch.equal(one.noise, again.noise)
+    assert torch.equal(one.u, again.u)
+    assert not torch.equal(one.noise, other.noise)
