@@ -179,7 +179,7 @@ class QuestNode(HiorsNode):
         elif before is Authority.HUMAN:
             self.server.pulse(0.5, 60, times=2)
         if message.authority in (Authority.POLICY, Authority.STOPPED):
-            self._release(Authority(message.authority).name.lower())
+            self._release(f"authority is {Authority(message.authority).name}")
         self._show()
 
     def _on_joints(self, message: JointState) -> None:

@@ -172,7 +172,7 @@ class QuestServer:
             await self._stopping.wait()
             await self._hub.close()
         finally:
-            await runner.cleanup()
+            await _close(runner)
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BYTES)
@@ -196,6 +196,16 @@ class QuestServer:
         transport = request.transport
         await self._hub.serve(socket, transport.abort if transport else lambda: None)
         return socket
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """End the runner; a peer that does not answer the TLS goodbye is cut off."""
+    connections = runner.server.connections if runner.server else []
+    transports = [c.transport for c in connections if c.transport is not None]
+    await runner.cleanup()
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 def _static(body: bytes, kind: str) -> Callable[[web.Request], Any]:

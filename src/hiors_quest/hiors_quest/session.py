@@ -55,24 +55,25 @@ class Session:
         """Let this person begin; whatever the controllers show now must be let go first."""
         self._reset()
         self.operator = operator
-        self.release("not in AR")
+        self._release_all("not in AR")
 
     def close(self) -> None:
         """The person is gone."""
-        self.release("no operator")
+        self._release_all("no operator")
         self.operator = None
         self._frame = None
 
     def end(self) -> None:
         """The XR session is over; the person still is the operator."""
-        self.release("not in AR")
+        self._release_all("not in AR")
         self._held = dict.fromkeys(HANDS)
         self._frame = None
 
     def release(self, reason: str) -> None:
-        """Open both clutches; they close again only after the person has let go."""
+        """Open the clutches that are closed; they close again only after the person has let go."""
         for clutch in self._clutches.values():
-            clutch.release(reason)
+            if clutch.engaged:
+                clutch.release(reason)
 
     def set_gripper(self, arm: str, opening: float) -> None:
         """Tell the measured gripper of an arm: 0 closed .. 1 open."""
@@ -90,10 +91,10 @@ class Session:
         self._captured = self._arrived - to_ns(delay)
         if not frame.visible:
             self._held = dict.fromkeys(HANDS)
-            self.release("session hidden")
+            self._release_all("session hidden")
             return ()
         if silent or delay > self._settings.silence:
-            self.release("frames late")
+            self._release_all("frames late")
         actions = self._pressed(frame)
         if Action.REZERO in actions:
             self.rezero()
@@ -102,7 +103,7 @@ class Session:
 
     def rezero(self) -> bool:
         """Make where the head looks now the operator's forward. Opens the clutches."""
-        self.release("re-zeroed")
+        self._release_all("re-zeroed")
         head = self._frame.head if self._frame else None
         heading = None if head is None else heading_of(head)
         if heading is not None:
@@ -114,7 +115,7 @@ class Session:
         if self.operator is None:
             return ()
         if self._frame is not None and self._silent():
-            self.release("no frames")
+            self._release_all("no frames")
         now = self._clock.now()
         return tuple(
             ArmCommand(
@@ -151,6 +152,10 @@ class Session:
         offset = to_s(now) - time
         self._offset = min(self._offset + _CREEP * to_s(now - self._arrived), offset)
         return offset - self._offset
+
+    def _release_all(self, reason: str) -> None:
+        for clutch in self._clutches.values():
+            clutch.release(reason)
 
     def _drive(self, frame: Frame) -> None:
         for name, clutch in self._clutches.items():

@@ -3,6 +3,9 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -284,6 +287,20 @@ def test_handing_back_opens_the_clutch(play: Any) -> None:
 def test_a_wrong_parameter_is_refused(ros: None, parameters: dict[str, Any], why: str) -> None:
     with pytest.raises((HiorsError, InvalidValue), match=why):
         make_node(**parameters)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_with_zero(number: signal.Signals, tmp_path: Path) -> None:
+    words = [f"robot_file:={ROBOT}", "port:=0", f"state_dir:={tmp_path}"]
+    command = [sys.executable, "-m", "hiors_quest.quest_node", "--ros-args"]
+    command += [part for word in words for part in ("-p", word)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    assert any("Open in the headset's browser: https://localhost:" in line for line in lines)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_one_arm_is_driven_by_its_controller(ros: None) -> None:

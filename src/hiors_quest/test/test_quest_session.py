@@ -95,11 +95,11 @@ def test_hysteresis(headset: Headset) -> None:
 
 
 def test_the_motion_counts_from_where_the_clutch_closed(headset: Headset) -> None:
-    headset.position = [*headset.position, 0.5, 0.0, 0.0]
+    headset.position = headset.position + np.array([0.5, 0.0, 0.0])
     headset.grip()
     np.testing.assert_allclose(headset.right.pose, [0, 0, 0, 0, 0, 0, 1], atol=1e-12)
     for _ in range(10):
-        headset.position = [*headset.position, 0.0, 0.0, -0.02]
+        headset.position = headset.position + np.array([0.0, 0.0, -0.02])
         headset.frame()
     np.testing.assert_allclose(headset.right.pose[:3], [0.2, 0.0, 0.0], atol=1e-12)
     headset.squeeze = 0.0
@@ -127,7 +127,7 @@ FAULTS = {
     "controller lost": lambda h: setattr(h, "lost", True),
     "tracking lost": lambda h: setattr(h, "emulated", True),
     "session hidden": lambda h: setattr(h, "visible", False),
-    "jump": lambda h: setattr(h, "position", [*h.position, 0.0, 0.051, 0.0]),
+    "jump": lambda h: setattr(h, "position", h.position + np.array([0.0, 0.051, 0.0])),
     "jump of 0 cm, 36": lambda h: setattr(
         h, "quat", rotvec_to_quat(np.array([0.0, math.radians(36), 0.0]))
     ),
@@ -154,7 +154,7 @@ def test_a_fault_opens_the_clutch_until_the_grip_was_let_go(reason: str) -> None
 
 def test_steps_below_the_guards_pass(headset: Headset) -> None:
     headset.grip()
-    headset.position = [*headset.position, 0.0, 0.049, 0.0]
+    headset.position = headset.position + np.array([0.0, 0.049, 0.0])
     headset.quat = rotvec_to_quat(np.array([0.0, math.radians(34), 0.0]))
     headset.frame()
     assert headset.right.engaged
@@ -175,7 +175,7 @@ def test_silence_opens_the_clutch_after_200_ms(headset: Headset) -> None:
 def test_a_burst_after_a_gap_does_not_move_the_arm(headset: Headset) -> None:
     headset.grip()
     for i in range(20):
-        headset.position = [*headset.position, 0.0, 0.0, -0.01]
+        headset.position = headset.position + np.array([0.0, 0.0, -0.01])
         headset.frame(delay=max(0.0, 0.3 - i * PERIOD))
         assert not headset.right.engaged
     assert headset.reason in {"frames late", "no frames"}
@@ -208,7 +208,7 @@ def test_commands_carry_the_time_of_capture(headset: Headset) -> None:
 
 def test_old_and_repeated_frames_are_dropped(headset: Headset) -> None:
     headset.grip()
-    headset.position = [*headset.position, 0.0, 0.0, -0.01]
+    headset.position = headset.position + np.array([0.0, 0.0, -0.01])
     headset.sequence -= 1
     headset.frame()
     assert headset.session.dropped == 1
@@ -252,7 +252,7 @@ def test_rezero_takes_the_look_as_forward_and_opens_the_clutch(headset: Headset)
     headset.frame()
     assert not headset.right.engaged
     headset.grip()
-    headset.position = [*headset.position, -0.04, 0.0, 0.0]
+    headset.position = headset.position + np.array([-0.04, 0.0, 0.0])
     headset.frame()
     np.testing.assert_allclose(headset.right.pose[:3], [0.04, 0.0, 0.0], atol=1e-12)
 
@@ -311,7 +311,7 @@ def test_gains_and_yaw_reach_the_motion() -> None:
     headset = Headset(hands=hands, position_gain=2.0, accept_emulated=True)
     headset.emulated = True
     headset.grip()
-    headset.position = [*headset.position, 0.0, 0.0, -0.04]
+    headset.position = headset.position + np.array([0.0, 0.0, -0.04])
     headset.frame()
     np.testing.assert_allclose(headset.right.pose[:3], [-0.08, 0.0, 0.0], atol=1e-12)
 

@@ -20,7 +20,7 @@ const context = await chromium.launchPersistentContext(profile, {
   executablePath: process.argv[2],
   headless: true,
   ignoreHTTPSErrors: true,
-  viewport: { width: 1360, height: 900 },
+  viewport: { width: 640, height: 400 },
   args: FLAGS,
 });
 const log = [];
@@ -63,7 +63,7 @@ const verbs = {
     { timeout: order.timeout ?? 10000, polling: 50 },
   ).then(() => null),
   disabled: async (order) => pageOf(order).isDisabled(order.selector),
-  log: async () => log,
+  log: async () => log.splice(0),
   screenshot: async (order) => {
     await pageOf(order).setViewportSize({ width: order.width, height: order.height });
     await pageOf(order).screenshot({ path: order.path, fullPage: order.full ?? false });
@@ -79,11 +79,14 @@ const verbs = {
   move: async (order) => pages.headset.evaluate(async ({ hand, to, steps }) => {
     const { position } = window.__xr.controllers[hand];
     const from = [position.x, position.y, position.z];
+    const set = [];
     for (let i = 1; i <= steps; i++) {
       position.set(...from.map((v, axis) => v + (i / steps) * (to[axis] - v)));
+      set.push(Date.now());
       await window.__frames(1);
     }
     await window.__frames(3);
+    return set;
   }, order),
   visibility: async ({ state }) => pages.headset.evaluate(async (wanted) => {
     window.__xr.updateVisibilityState(wanted);
@@ -93,10 +96,6 @@ const verbs = {
     const end = performance.now() + 1000 * wait;
     while (performance.now() < end);
   }, seconds),
-  canvas: async ({ path }) => {
-    const canvas = pages.headset.locator("canvas").first();
-    await canvas.screenshot({ path });
-  },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
