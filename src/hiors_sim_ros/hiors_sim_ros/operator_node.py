@@ -159,15 +159,16 @@ class OperatorNode(HiorsNode):
 
     def _let_go(self) -> None:
         """Open the clutch, in case the episode ended under the person's hand."""
-        self._teleop.publish(
-            TeleopCommand(
-                device="scripted",
-                operator_name=self._p.name,
-                arm=self._arm.name,
-                engaged=False,
-                gripper=math.nan,
-            )
+        message = TeleopCommand(
+            device="scripted",
+            operator_name=self._p.name,
+            arm=self._arm.name,
+            engaged=False,
+            gripper=math.nan,
         )
+        message.header.stamp = to_stamp(self._steady.now())
+        message.header.frame_id = self._arm.base_frame
+        self._teleop.publish(message)
 
     def _message(self, teleop: Teleop) -> TeleopCommand:
         message = TeleopCommand(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hiors_core.clock import Clock, to_s
 from hiors_core.errors import HiorsError, StateError
-from hiors_xtrainer import alarms
+from hiors_xtrainer import alarms, startup
 from hiors_xtrainer.dobot import DobotClient
 from hiors_xtrainer.feedback import Feedback
 from hiors_xtrainer.gripper import GripperLoop
@@ -28,20 +28,6 @@ Array = NDArray[np.float64]
 
 RETRY = 2.0
 """Time between attempts to reach an arm that has not been seen yet [s]."""
-_MODES = {
-    1: "starting",
-    2: "brakes released by hand",
-    3: "powered off",
-    4: "disabled",
-    5: "enabled",
-    6: "in drag mode",
-    7: "running",
-    8: "recording",
-    9: "in alarm",
-    10: "paused",
-    11: "jogging",
-}
-_DRIVING = (5, 7)
 
 
 class ArmState(Enum):
@@ -170,8 +156,8 @@ class ArmLink:
         latest = client.latest
         if latest is None or self._age(latest) > limit:
             return f"no fresh feedback for {limit} s"
-        if latest.alarmed or latest.mode not in _DRIVING:
-            return f"the arm is {_MODES.get(latest.mode, f'in mode {latest.mode}')}"
+        if latest.alarmed or latest.mode not in startup.DRIVING:
+            return f"the arm is {startup.describe(latest.mode)}"
         if refusal := client.take_refusal():
             return refusal
         return gripper.failure if gripper else None
@@ -224,7 +210,7 @@ class ArmLink:
     def _enable(self) -> str:
         # The arm's own word: an alarm may be on its way that the feedback has not brought yet.
         client = self._client
-        if client and self.check() and self._mode(client) in _DRIVING:
+        if client and self.check() and startup.mode(client) in startup.DRIVING:
             return f"{self.name}: already enabled"
         try:
             self._start(power_on=True)
@@ -239,64 +225,19 @@ class ArmLink:
         s = self._settings
         client = DobotClient(s.address, self._clock)
         self._client = client
+        sequence = startup.StartUp(self.name, s, self._clock, lambda: not self._running)
         try:
-            self._set_up(client, power_on)
+            sequence.set_up(client, power_on)
             if s.gripper:
                 goal = 1.0 if s.open_gripper else None
                 self._gripper = GripperLoop(s.gripper, self._clock, goal)
             client.request("StopDrag()")
             client.open_feedback()
-            self._await_enabled(client)
+            sequence.await_enabled(client)
         except HiorsError:
             self._disconnect()
             raise
         self._set(ArmState.READY, "")
-
-    def _set_up(self, client: DobotClient, power_on: bool) -> None:
-        s = self._settings
-        mode = self._mode(client)
-        if mode == 3 and power_on:
-            client.request("PowerOn()")
-            mode = self._await_power(client)
-        if mode in (3, 9):
-            raise StateError(f"{self.name}: {self._alarm_text(client, mode)}")
-        for command in (
-            "EnableRobot()",
-            f"SpeedFactor({s.speed_factor})",
-            f"AccJ({s.acceleration})",
-            f"SpeedJ({s.speed})",
-            f"SetTool(1,{{0.000,0.000,{s.tool_length:.3f},0.000,0.000,0.000}})",
-            "Tool(1)",
-        ):
-            client.request(command)
-
-    def _mode(self, client: DobotClient) -> int:
-        numbers = client.request("RobotMode()").numbers
-        if len(numbers) != 1:
-            raise LinkLost(f"{self.name}: RobotMode() was answered with {numbers}")
-        return int(numbers[0])
-
-    def _await_power(self, client: DobotClient) -> int:
-        end = self._clock.now() + 20_000_000_000
-        while (mode := self._mode(client)) in (1, 3):
-            if self._clock.now() > end or not self._running:
-                raise StateError(f"{self.name}: the arm did not power on within 20 s")
-            self._clock.sleep_until(self._clock.now() + 200_000_000)
-        return mode
-
-    def _await_enabled(self, client: DobotClient) -> None:
-        end = self._clock.now() + round(self._settings.address.timeout * 1e9)
-        while self._clock.now() < end and client.failure is None:
-            latest = client.wait_feedback(0.1)
-            if latest and latest.mode in _DRIVING and not latest.alarmed:
-                return
-        latest = client.latest
-        state = _MODES.get(latest.mode, str(latest.mode)) if latest else "silent"
-        raise LinkLost(client.failure or f"{self.name}: after start-up the arm is {state}")
-
-    def _alarm_text(self, client: DobotClient, mode: int) -> str:
-        found = alarms.texts(client.request("GetErrorID()").value)
-        return "; ".join(found) or f"the arm is {_MODES[mode]}: call driver/enable"
 
     def _explain(self) -> str:
         """Replace a bare fault reason by the arm's alarm texts."""

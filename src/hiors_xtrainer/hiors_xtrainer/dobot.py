@@ -2,8 +2,8 @@
 """Client of one Dobot V3 arm: dashboard requests, ServoJ stream, feedback. Every wait has an end.
 
 A thread drains the feedback and the motion port all the time, so that the newest packet is always
-at hand and the
-arm's answers to ServoJ, which some firmware sends and some does not, never fill a buffer.
+at hand and the arm's answers to ServoJ, which some firmware sends and some does not, never fill a
+buffer.
 """
 
 import contextlib

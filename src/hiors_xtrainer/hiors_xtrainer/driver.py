@@ -3,8 +3,8 @@
 out at a steady rate.
 
 All arms move or none does. Silence of the arbiter holds the robot; a fault or a stop holds it
-until the arbiter says
-HOLD or begins a new epoch, so that nothing that was under way goes on by itself.
+until the arbiter says HOLD or begins a new epoch, so that nothing that was under way goes on by
+itself.
 """
 
 import threading

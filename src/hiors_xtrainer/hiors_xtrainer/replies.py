@@ -2,8 +2,7 @@
 """Replies of the Dobot V3 protocol as a client reads them. Knows no socket.
 
 A reply is ``ErrorID,{values},Name(parameters);``. TCP may split or merge replies, so they are
-framed on the
-``;`` outside braces.
+framed on the ``;`` outside braces.
 """
 
 import re

@@ -3,8 +3,7 @@
 one thread.
 
 Commands are played back a fixed delay after their own stamps and interpolated in between, so that
-neither the two rates
-nor jitter on the way make the arm pulse.
+neither the two rates nor jitter on the way make the arm pulse.
 """
 
 from bisect import bisect_right
