@@ -145,7 +145,8 @@ class QuestNode(HiorsNode):
 
     def _tick(self) -> None:
         with self._lock:
-            if self._steady.now() - self._published >= self._period:
+            # Half a period: the timer's own jitter must not skip every second turn.
+            if self._steady.now() - self._published >= self._period // 2:
                 self._publish()
         while self._actions:
             self._act(*self._actions.popleft())
