@@ -37,7 +37,7 @@ class BridgeNode(HiorsNode):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("bridge_node", **kwargs)
-        self._parameters = p = self.declare_all(BridgeParameters)
+        self._settings = p = self.declare_all(BridgeParameters)
         self.finish_parameters()
         task = load_task(p.task_file)
         self._store = EpisodeStore(p.store)
@@ -62,7 +62,7 @@ class BridgeNode(HiorsNode):
         now = self.now_ns()
         for event in self._bridge.step(now):
             self._announce(event, now)
-        self._learner.publish(learner_status(self._link, now, self._parameters.status_timeout))
+        self._learner.publish(learner_status(self._link, now, self._settings.status_timeout))
         self._look_for_checkpoint()
         troubled = self._bridge.troubled
         text = "; ".join(f"{i}: {why}" for i, why in list(troubled.items())[:3])
@@ -116,7 +116,7 @@ class BridgeNode(HiorsNode):
         return message
 
     def _prune(self) -> None:
-        for episode_id in self._store.prune(int(self._parameters.store_limit_gib * _GIB)):
+        for episode_id in self._store.prune(int(self._settings.store_limit_gib * _GIB)):
             self.get_logger().info(f"rejected episode {episode_id} deleted: store is full")
 
 

@@ -46,8 +46,7 @@ class CameraDesk:
         self._failed = failed
         self._newest: dict[str, tuple[bytes, int]] = {}
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_QUEUE)
-        self._thread = threading.Thread(target=self._work, name="jpeg")
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def frame(self, camera: str, data: bytes, now: int) -> None:
         """Take a frame, serialised, received at ``now`` [ns]."""
@@ -55,6 +54,9 @@ class CameraDesk:
 
     def log(self, recording: EpisodeRecording, logged: Logged, now: int) -> None:
         """Write the newest frame of every camera for a transition; what is missing is counted."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="jpeg")
+            self._thread.start()
         for camera in self._cameras:
             data, received = self._newest.get(camera, (b"", -self._max_age))
             if not data or now - received > self._max_age:
@@ -71,8 +73,9 @@ class CameraDesk:
 
     def close(self) -> None:
         """End the thread."""
-        self._jobs.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -82,6 +85,8 @@ class CameraDesk:
                 job.recording.writer.drop(camera_jpeg(job.camera))
                 if job.recording.writer.error is not None:
                     self._failed(str(error))
+            except Exception as error:  # noqa: BLE001 - the thread must outlive any one image
+                self._failed(f"image of {job.camera}: {error!r}")
             finally:
                 self._jobs.task_done()
         self._jobs.task_done()

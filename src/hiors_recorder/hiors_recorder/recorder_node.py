@@ -36,7 +36,7 @@ class RecorderNode(HiorsNode):
         p = self.declare_all(RecorderParameters)
         self.finish_parameters()
         robot, task = load_robot(p.robot_file, p.arms or None), load_task(p.task_file)
-        self._clock = SteadyClock()
+        self._steady = SteadyClock()
         self._closing = False
         self._goal: ServerGoalHandle | None = None
         self._thread: threading.Thread | None = None
@@ -46,10 +46,10 @@ class RecorderNode(HiorsNode):
         self._statuses = self.advertise(EpisodeStatus, "episode/status")
         self._labels = Labels()
         self.subscribe(EpisodeLabel, "episode/label", self._on_label)
-        self._control = ControlLine(self, self._clock, self._stopping)
+        self._control = ControlLine(self, self._steady, self._stopping)
         self._streams = Streams(
             self,
-            self._clock,
+            self._steady,
             arms=[arm.name for arm in robot.arms],
             objects=task.objects,
             cameras=(p.cameras or robot.cameras) if p.record_images else (),
@@ -73,7 +73,7 @@ class RecorderNode(HiorsNode):
             task,
             base,
             p,
-            self._clock,
+            self._steady,
             stopping=self._stopping,
             began=self._began,
             progress=self._progress,
@@ -155,7 +155,7 @@ class RecorderNode(HiorsNode):
             status_message(
                 EpisodeStatus.RECORDING,
                 meta.episode_id,
-                self._clock.now(),
+                self._steady.now(),
                 task=meta.task,
                 path=str(recording.writer.folder),
             )
@@ -163,7 +163,7 @@ class RecorderNode(HiorsNode):
         self.get_logger().info(f"episode {meta.episode_id} begins")
 
     def _progress(self, recording: EpisodeRecording) -> None:
-        now = self._clock.now()
+        now = self._steady.now()
         goal = self._goal
         if goal is None or now < self._next_feedback:
             return
@@ -197,7 +197,7 @@ class RecorderNode(HiorsNode):
             status_message(
                 EpisodeStatus.SEALED if ended.whole else EpisodeStatus.ABORTED,
                 ended.episode_id,
-                self._clock.now(),
+                self._steady.now(),
                 manifest=ended.manifest,
                 label=ended.label,
                 reasons=(ended.message,),
@@ -213,7 +213,7 @@ class RecorderNode(HiorsNode):
             status_message(
                 EpisodeStatus.SEALED if whole else EpisodeStatus.ABORTED,
                 found.episode_id,
-                self._clock.now(),
+                self._steady.now(),
                 manifest=self._store.manifest(found.episode_id) if sealed else None,
                 reasons=(found.reason,),
                 path=str(found.path),

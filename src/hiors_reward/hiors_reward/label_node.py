@@ -22,9 +22,9 @@ class LabelNode(HiorsNode):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("label_node", **kwargs)
-        self._parameters = self.declare_all(LabelParameters)
+        self._settings = self.declare_all(LabelParameters)
         self.finish_parameters()
-        self._store = EpisodeStore(self._parameters.store)
+        self._store = EpisodeStore(self._settings.store)
         self._desk = LabelDesk(self._store)
         self._labels = self.advertise(EpisodeLabel, "episode/label")
         self._statuses = self.advertise(EpisodeStatus, "episode/status")
