@@ -17,5 +17,10 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="policy_node and arbiter_node: who drives the robot, and with what.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["arbiter_node = hiors_control.arbiter_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "arbiter_node = hiors_control.arbiter_node:main",
+            "policy_node = hiors_control.policy_node:main",
+        ]
+    },
 )

@@ -22,11 +22,9 @@ class Publisher:
     def publish(
         self, checkpoints: Path, average: MovingAverage, step: int, data_ids: Sequence[str]
     ) -> CheckpointManifest:
-        """Write the next version into the folder and make it the newest."""
+        """Write the next free version into the folder."""
         version = _free_version(checkpoints, step)
-        manifest = self.write(checkpoints / version, version, average, step, data_ids)
-        write_latest(checkpoints, checkpoints / version, manifest)
-        return manifest
+        return self.write(checkpoints / version, version, average, step, data_ids)
 
     def write(
         self,
@@ -36,7 +34,7 @@ class Publisher:
         step: int,
         data_ids: Sequence[str],
     ) -> CheckpointManifest:
-        """Write one checkpoint."""
+        """Write one checkpoint and make it the newest of its folder."""
         self._policy.network.load_state_dict(average.state())
         manifest = save_checkpoint(
             folder,
@@ -47,6 +45,7 @@ class Publisher:
             data_ids=data_ids,
             clock=self._clock,
         )
+        write_latest(folder.parent, folder, manifest)
         self.parent = version
         return manifest
 

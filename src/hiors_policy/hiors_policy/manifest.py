@@ -65,8 +65,13 @@ class Expectation:
     cameras: tuple[str, ...] | None = None
 
 
-def expect_spec(spec: PolicySpec, robot: RobotModel | None = None) -> Expectation:
-    """Return the expectation of a policy that can take this one's place."""
+def expect_spec(
+    spec: PolicySpec, robot: RobotModel | None = None, *, streams: bool = False
+) -> Expectation:
+    """Return the expectation of a policy that can take this one's place.
+
+    With ``streams`` it may also look at no other objects and cameras.
+    """
     return Expectation(
         robot=robot,
         kind=spec.kind,
@@ -74,6 +79,8 @@ def expect_spec(spec: PolicySpec, robot: RobotModel | None = None) -> Expectatio
         units=spec.units,
         horizon=spec.horizon,
         dt=spec.dt,
+        objects=spec.objects if streams else None,
+        cameras=spec.cameras if streams else None,
     )
 
 

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""policy_node: observations in, action chunks out, on a thread of its own. Decides nothing about
+who drives.
+
+The next chunk is inferred while the present one is executed. A stream that is missing or stale
+stops inference: the arbiter then holds the robot.
+"""
+
+import sys
+import threading
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from geometry_msgs.msg import PoseStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import Image, JointState
+
+from hiors_control.checkpoint_swap import CheckpointSwap
+from hiors_control.policy_messages import checkpoint_message, chunk_message
+from hiors_control.policy_parameters import PolicyParameters
+from hiors_control.policy_streams import EXECUTED, JOINTS, Streams, camera_topic, object_topic
+from hiors_core.clock import to_ns, to_s
+from hiors_core.errors import HiorsError, InvalidValue
+from hiors_core.observation import Observation
+from hiors_core.robot import load_robot
+from hiors_core.task import load_task
+from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlState, ExecutedAction
+from hiors_interfaces.srv import LoadCheckpoint
+from hiors_policy.checkpoint import Checkpoint, load_checkpoint, read_latest
+from hiors_policy.manifest import Expectation, expect_spec
+from hiors_ros.conversions import JointReader, to_array
+from hiors_ros.conversions import to_ns as stamp_ns
+from hiors_ros.diagnostics import Level
+from hiors_ros.images import to_numpy
+from hiors_ros.node import HiorsLifecycleNode, run_node
+
+_LOAD_DEADLINE = 30.0
+_WAKE = 0.05
+
+
+class PolicyNode(HiorsLifecycleNode):
+    """Managed node: configure loads the checkpoint, activate lets it act."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("policy", **kwargs)
+        self.parameters = self.declare_all(PolicyParameters)
+        self.finish_parameters()
+        self._robot = load_robot(self.parameters.robot_file, self.parameters.arms or None)
+        self._instruction = load_task(self.parameters.task_file).instruction
+        torch.set_num_threads(1)
+        self._wake = threading.Condition()
+        self._rng = np.random.default_rng(self.parameters.seed)
+        self._active = self._ending = self._pinned = False
+        self._state: ControlState | None = None
+        self._due = 0
+        self._sequence = 0
+        self._epoch = -1
+        self._current: Checkpoint | None = None
+        self._streams: Streams | None = None
+        self._swap: CheckpointSwap | None = None
+        self._thread: threading.Thread | None = None
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and check the checkpoint, then listen; FAILURE with the reason in the log."""
+        try:
+            folder = self._first_folder()
+            first = load_checkpoint(folder, Expectation(robot=self._robot))
+        except (HiorsError, OSError) as error:
+            self.get_logger().error(str(error))
+            self.diagnostics.set("checkpoint", Level.ERROR, str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._current = first
+        self._listen(first)
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+        self.get_logger().info(f"policy {first.manifest.version} from {folder}")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to act."""
+        result = super().on_activate(state)
+        with self._wake:
+            self._active, self._due = True, 0
+        self._announce()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to act; the checkpoint stays loaded."""
+        with self._wake:
+            self._active = False
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the checkpoint."""
+        self._forget()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the threads."""
+        self._forget()
+        return super().on_shutdown(state)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._forget()
+
+    def _first_folder(self) -> Path:
+        if self.parameters.checkpoint:
+            return Path(self.parameters.checkpoint)
+        folder = read_latest(self.parameters.checkpoints) if self.parameters.checkpoints else None
+        if folder is None:
+            raise InvalidValue(
+                "There is no checkpoint to start with: give the parameter 'checkpoint', or train"
+                f" one into checkpoints='{self.parameters.checkpoints}'"
+                " (python -m hiors_learner.train --help)"
+            )
+        return folder
+
+    def _listen(self, first: Checkpoint) -> None:
+        chosen, spec = self.parameters, first.manifest.spec
+        ages = {JOINTS: chosen.joints_max_age, EXECUTED: chosen.executed_max_age}
+        ages |= {object_topic(n): chosen.objects_max_age for n in spec.objects}
+        ages |= {camera_topic(n): chosen.cameras_max_age for n in spec.cameras}
+        self._streams = Streams(
+            ages, spec.objects, spec.cameras, lambda image: to_numpy(image, "rgb8")
+        )
+        self._swap = CheckpointSwap(self._load, self._refuse)
+        self._joints = JointReader(self._robot.names)
+        self._outputs = [
+            self.advertise(ActionChunk, "policy/chunk"),
+            self.advertise(CheckpointInfo, "policy/checkpoint"),
+        ]
+        self._inputs = [
+            self.subscribe(JointState, JOINTS, self._on_joints),
+            self.subscribe(ExecutedAction, EXECUTED, self._on_executed),
+            self.subscribe(ControlState, "control/state", self._on_state),
+            self.subscribe(CheckpointInfo, "learner/checkpoint", self._on_checkpoint),
+            *(self._subscribe_object(name) for name in spec.objects),
+            *(self._subscribe_camera(name) for name in spec.cameras),
+        ]
+        # Loading takes a while; in a group of its own it does not hold up the subscriptions.
+        self._service = self.create_service(
+            LoadCheckpoint,
+            "policy/load_checkpoint",
+            self._on_load,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+
+    def _subscribe_object(self, name: str) -> Any:
+        topic = object_topic(name)
+        return self.subscribe(PoseStamped, topic, lambda m: self._put(topic, m, to_array(m.pose)))
+
+    def _subscribe_camera(self, name: str) -> Any:
+        topic = camera_topic(name)
+        return self.subscribe(Image, topic, lambda m: self._put(topic, m, m))
+
+    def _put(self, topic: str, message: Any, value: Any) -> None:
+        with self._wake:
+            if self._streams is not None:
+                self._streams.put(topic, stamp_ns(message.header.stamp), value)
+
+    def _on_joints(self, message: JointState) -> None:
+        try:
+            self._joints.update(message)
+        except InvalidValue as error:
+            self.diagnostics.set(JOINTS, Level.ERROR, str(error))
+            return
+        if self._joints.complete:
+            self._put(JOINTS, message, self._joints.position.copy())
+
+    def _on_executed(self, message: ExecutedAction) -> None:
+        by_name = dict(zip(message.names, message.position, strict=False))
+        if any(name not in by_name for name in self._robot.names):
+            return
+        position = np.array([by_name[name] for name in self._robot.names])
+        with self._wake:
+            self._epoch = int(message.epoch)
+            if self._streams is not None:
+                self._streams.put(EXECUTED, stamp_ns(message.header.stamp), position)
+            self._wake.notify()
+
+    def _on_state(self, message: ControlState) -> None:
+        with self._wake:
+            before, self._state = self._state, message
+            if before is None or before.epoch != message.epoch:
+                # After a change of authority the first chunk must come at once.
+                self._due = 0
+            self._wake.notify()
+
+    def _on_checkpoint(self, message: CheckpointInfo) -> None:
+        wanted = self.parameters.follow_learner and not self._pinned
+        if wanted and self._swap is not None and message.version != self._version:
+            self._swap.request(Path(message.path))
+
+    def _on_load(
+        self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response
+    ) -> LoadCheckpoint.Response:
+        try:
+            folder = Path(request.path) if request.path else read_latest(self._published())
+            if folder is None or self._swap is None:
+                raise InvalidValue(f"No checkpoint was published in {self._published()} yet")
+            loaded = self._swap.request(folder).result(timeout=_LOAD_DEADLINE)
+        except FutureTimeout:
+            response.message = f"not loaded within {_LOAD_DEADLINE:.0f} s; the old one serves on"
+        except (HiorsError, OSError) as error:
+            response.message = f"{error}; the old one serves on"
+        else:
+            # Chosen by a person: the learner's next checkpoint does not undo it.
+            self._pinned = bool(request.path)
+            response.success, response.version = True, loaded.manifest.version
+            response.message = "takes over " + (
+                "between chunks" if self.parameters.swap == "chunk" else "between episodes"
+            )
+        return response
+
+    def _published(self) -> str:
+        if not self.parameters.checkpoints:
+            raise InvalidValue("The parameter 'checkpoints' names no folder: give a path")
+        return self.parameters.checkpoints
+
+    def _load(self, folder: Path) -> Checkpoint:
+        if self._current is None:
+            raise InvalidValue("the node is not configured")
+        spec = self._current.manifest.spec
+        wanted = expect_spec(spec, self._robot, streams=True)
+        return load_checkpoint(folder, wanted)
+
+    def _refuse(self, folder: Path, reason: str) -> None:
+        self.get_logger().error(f"checkpoint {folder} refused: {reason}")
+        self.diagnostics.set(
+            "checkpoint", Level.WARN, f"refused: {reason}", path=folder, active=self._version
+        )
+
+    @property
+    def _version(self) -> str:
+        return self._current.manifest.version if self._current else ""
+
+    def _run(self) -> None:
+        try:
+            while not self._ending:
+                with self._wake:
+                    self._wake.wait(_WAKE)
+                self._exchange()
+                snapshot = self._snapshot()
+                if snapshot is not None:
+                    self._infer(*snapshot)
+        except Exception as error:  # noqa: BLE001 the reason must be seen, whatever it is
+            message = f"inference ended: {type(error).__name__}: {error}"
+            self.get_logger().fatal(message)
+            self.diagnostics.set("inference", Level.ERROR, message)
+
+    def _exchange(self) -> None:
+        if self._swap is None:
+            return
+        if self.parameters.swap == "episode" and self._wanted:
+            return
+        ready = self._swap.take()
+        if ready is not None:
+            self._current = ready
+            self.get_logger().info(f"policy {self._version} takes over")
+            self._announce()
+
+    @property
+    def _wanted(self) -> bool:
+        return self._state is not None and bool(self._state.wants_chunks)
+
+    def _snapshot(self) -> tuple[Observation, int] | None:
+        """Return an observation and its epoch when a chunk is due, else None."""
+        now = self.now_ns()
+        with self._wake:
+            state, streams = self._state, self._streams
+            if not self._active or state is None or streams is None:
+                return None
+            if now < self._due or not self._wanted or self._epoch != state.epoch:
+                return None
+            problems = streams.problems(now)
+            age = to_s(now - stamp_ns(state.header.stamp))
+            if age > self.parameters.state_max_age:
+                problems.append(f"control/state: {age:.2f} s old")
+            if problems:
+                self.diagnostics.set(
+                    "inference", Level.ERROR, f"no inference: {'; '.join(problems)}"
+                )
+                return None
+            self._due = now + to_ns(self.parameters.replan_interval)
+            return streams.observation(), int(state.epoch)
+
+    def _infer(self, observation: Observation, epoch: int) -> None:
+        if self._current is None:
+            return
+        current, began = self._current, self.now_ns()
+        seed = int(self._rng.integers(2**31))
+        try:
+            values = current.policy.predict(observation, self._instruction, seed)
+        except HiorsError as error:
+            self.diagnostics.set("inference", Level.ERROR, f"no inference: {error}")
+            return
+        self._sequence += 1
+        now = self.now_ns()
+        spec, version = current.policy.spec, current.manifest.version
+        message = chunk_message(
+            spec, values, observation.stamp, self._sequence, epoch, version, now
+        )
+        self._outputs[0].publish(message)
+        self.diagnostics.set(
+            "inference",
+            Level.OK,
+            f"{version}, {to_s(now - began) * 1e3:.1f} ms",
+            chunks=self._sequence,
+            observation_age_ms=f"{to_s(now - observation.stamp) * 1e3:.1f}",
+        )
+
+    def _announce(self) -> None:
+        if self._current is None or not self._outputs or not self._active:
+            return
+        self._outputs[1].publish(checkpoint_message(self._current, self.now_ns()))
+        self.diagnostics.set("checkpoint", Level.OK, f"{self._version} acts")
+
+    def _forget(self) -> None:
+        with self._wake:
+            self._ending, self._active = True, False
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+            self._thread = None
+        if self._swap is not None:
+            self._swap.close()
+            self._swap = None
+            self.destroy_service(self._service)
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        for publisher in self._outputs:
+            self.destroy_publisher(publisher)
+        self._inputs, self._outputs = [], []
+        self._streams = self._current = self._state = None
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(PolicyNode, executor=lambda: MultiThreadedExecutor(num_threads=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
