@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from hiors_core.clock import to_ns, to_s
-from hiors_core.errors import HiorsError
+from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.link import Link
 from hiors_interfaces.msg import LearnerStatus
 from hiors_ros.conversions import to_stamp
 
 _NUMBERS = ("loss", "learning_rate", "samples_per_s")
-_COUNTS = ("step", "demonstrations", "episodes", "transitions")
+_COUNTS = {
+    "state": LearnerStatus.FAILED,
+    "step": 2**64 - 1,
+    "demonstrations": 2**32 - 1,
+    "episodes": 2**32 - 1,
+    "transitions": 2**64 - 1,
+}
 
 
 def learner_status(link: Link, now: int, timeout: float) -> LearnerStatus:
@@ -20,7 +26,7 @@ def learner_status(link: Link, now: int, timeout: float) -> LearnerStatus:
         data = link.status()
         message = LearnerStatus() if data is None else _message(data)
         age = None if data is None else now - int(data["stamp_ns"])
-    except (HiorsError, OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+    except (HiorsError, OSError, KeyError, TypeError, ValueError) as error:
         message, age, data = LearnerStatus(), None, {}
         message.message = f"status.json cannot be read: {error!r}"
     if data is None:
@@ -34,9 +40,12 @@ def learner_status(link: Link, now: int, timeout: float) -> LearnerStatus:
 
 
 def _message(data: Mapping[str, Any]) -> LearnerStatus:
-    message = LearnerStatus(state=int(data["state"]), message=str(data["message"]))
-    for name in _COUNTS:
-        setattr(message, name, int(data[name]))
+    message = LearnerStatus(message=str(data["message"]))
+    for name, most in _COUNTS.items():
+        count = int(data[name])
+        if not 0 <= count <= most:
+            raise InvalidValue(f"{name} must be within 0 .. {most}, got {count}")
+        setattr(message, name, count)
     for name in _NUMBERS:
         value = data[name]
         setattr(message, name, float("nan") if value is None else float(value))
