@@ -27,7 +27,7 @@ _BETWEEN = 1.0
 
 
 class FastEnvironment:
-    """One simulated robot with its arbiter; time passes only in ``tick``."""
+    """One simulated robot with its arbiter; time passes only in ``advance``."""
 
     def __init__(
         self,
@@ -66,22 +66,26 @@ class FastEnvironment:
         self.arbiter = Arbiter(self.robot, self._settings)
         self._feel()
 
-    def tick(self) -> Command:
-        """Let the arbiter command and time pass by one period; return the command, executed as it
-        is.
-        """
+    def command(self) -> Command:
+        """Let the arbiter decide the command of the present tick and send it, executed as it is."""
         command = self.arbiter.tick(self.clock.now())
         for arm in self.robot.arms:
             part = command.position[self.robot.columns(arm)]
             self.sim.servo_j(part[:-1], self._servo, arm.name)
             self.sim.set_gripper(float(part[-1]), arm.name)
+        return command
+
+    def advance(self) -> None:
+        """Let time pass by one period, up to the feedback of the next tick."""
         self.sim.step(self._period)
         self.clock.sleep_until(self.clock.now() + to_ns(self._period))
         self._feel()
-        return command
 
     def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
-        """Return the snapshot of the present tick, with the pictures of ``cameras``."""
+        """Return the snapshot of the present tick, with the pictures of ``cameras``.
+
+        Its command is the one of this tick once ``command`` was called, as in a recording.
+        """
         return Observation(
             stamp=self.clock.now(),
             position=self._position,

@@ -43,9 +43,7 @@ class Hand:
     """Moves an absolute set point toward goals; gives it relative to where the clutch closed."""
 
     def __init__(self, rng: np.random.Generator, tremble: float) -> None:
-        """Take the noise's standard deviation ``tremble`` [m] (and as many radians per 0.1 m of
-        lever).
-        """
+        """Take the noise's deviation ``tremble`` [m]; in yaw it is five times as many radians."""
         self._rng = rng
         self._tremble = tremble
         self._noise = np.zeros(4)
@@ -64,11 +62,13 @@ class Hand:
         """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
         target = np.array([*goal.position, 0.0, 0.0, goal.yaw])
         # The hand aims by what it sees: a lasting difference of set point and tool is corrected.
-        aim = target + np.clip(0.5 * (target - tool), -0.004, 0.004)
+        # Tilt is left alone: nobody sees a tenth of a degree, and it would only add noise.
+        aim = target + np.clip(_SEEN * (target - tool), -0.004, 0.004)
         wish = _APPROACH * (aim - self._set)
         wish[:3] = _capped(wish[:3], goal.speed)
         wish[3:] = _capped(wish[3:], 4.0 * goal.speed)
-        self._velocity += np.clip(wish - self._velocity, -2.5 * dt, 2.5 * dt) * _AGILITY
+        push = dt * _AGILITY
+        self._velocity += np.clip(wish - self._velocity, -push, push)
         self._set = self._set + dt * self._velocity
         self._set[:3] = tool[:3] + np.clip(self._set[:3] - tool[:3], -_reach(goal), _reach(goal))
         self._shake(dt)
@@ -77,7 +77,7 @@ class Hand:
         """Return the motion since the clutch closed, (7,) along the base frame's axes."""
         shaken = self._set.copy()
         shaken[:3] += self._noise[:3]
-        shaken[5] += 10.0 * self._noise[3]
+        shaken[5] += 5.0 * self._noise[3]
         turn = quat_multiply(
             rotvec_to_quat(shaken[3:]), quat_conjugate(rotvec_to_quat(self._anchor[3:]))
         )
@@ -89,7 +89,9 @@ class Hand:
         self._noise = keep * self._noise + fresh
 
 
-_AGILITY = np.array([1.0, 1.0, 1.0, 4.0, 4.0, 4.0])
+_SEEN = np.array([0.5, 0.5, 0.5, 0.0, 0.0, 0.5])
+_AGILITY = np.array([2.5, 2.5, 2.5, 10.0, 10.0, 10.0])
+"""Fastest change of the hand's velocity [m/s^2] and [rad/s^2]."""
 
 
 def _reach(goal: Goal) -> float:

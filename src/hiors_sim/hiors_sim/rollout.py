@@ -168,10 +168,11 @@ class _Run:
         try:
             while (label := self._act()) is None:
                 if self._pilot is not None:
-                    if (observation := self._pilot.due()) is not None:
-                        self._pilot.answer(observation, (yield observation))
                     self._pilot.deliver()
-                self._tick()
+                self._command()
+                if self._pilot is not None and (observation := self._pilot.due()) is not None:
+                    self._pilot.answer(observation, (yield observation))
+                self._environment.advance()
         except BaseException:
             if self._recording is not None:
                 self._recording.abort("the rollout was broken off")
@@ -208,13 +209,12 @@ class _Run:
         now = self._environment.clock.now()
         self._environment.arbiter.request(request, name, reason, now)
 
-    def _tick(self) -> None:
+    def _command(self) -> None:
         environment = self._environment
         stamp = environment.clock.now()
         if self._recording is not None:
             self._record_state(self._recording, stamp)
-        observed = environment.sim.snapshot() if self._recording and self._plan.cameras else None
-        command = environment.tick()
+        command = environment.command()
         self._ticks += 1
         self._human += command.authority is Authority.HUMAN
         if self._recording is None:
@@ -230,9 +230,9 @@ class _Run:
             chunk_time=command.chunk_time,
             limited=command.limited,
         )
-        if logged is not None and observed is not None:
+        if logged is not None:
             for camera in self._plan.cameras:
-                self._recording.image(camera, logged, environment.sim.render(camera, observed))
+                self._recording.image(camera, logged, environment.sim.render(camera))
 
     def _record_state(self, recording: EpisodeRecording, stamp: int) -> None:
         environment, arbiter = self._environment, self._environment.arbiter
