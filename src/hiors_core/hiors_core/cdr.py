@@ -90,6 +90,14 @@ def decode(type_name: str, data: bytes | memoryview) -> Any:
         raise IntegrityError(f"Not a {type_name}: {error}") from error
 
 
+def prepare(*type_names: str) -> None:
+    """Generate the code of these types now, so that their first message is not a late one."""
+    for name in type_names:
+        decode(name, encode(name, make(name)))
+        definition(name)
+        type_hash(name)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Shape:
     cls: type

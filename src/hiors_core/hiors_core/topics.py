@@ -15,6 +15,16 @@ TRANSITION_TYPE = "hiors_interfaces/msg/Transition"
 POSE_TYPE = "geometry_msgs/msg/PoseStamped"
 JPEG_TYPE = "sensor_msgs/msg/CompressedImage"
 
+ALL_TYPES = (
+    JOINT_STATE_TYPE,
+    EXECUTED_TYPE,
+    CONTROL_STATE_TYPE,
+    TRANSITION_TYPE,
+    POSE_TYPE,
+    JPEG_TYPE,
+)
+"""Every message type that an episode may hold."""
+
 _STATE = Qos(reliable=False)
 _IMAGE = Qos(reliable=False, depth=1)
 

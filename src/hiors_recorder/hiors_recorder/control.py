@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.client import Client
+from rclpy.task import Future
 
 from hiors_core.authority import Authority, Request
 from hiors_core.clock import Clock, to_ns
@@ -20,6 +21,7 @@ from hiors_ros.node import HiorsNode
 _STATE_MAX_AGE = 2.0
 _WAIT = 0.02
 _REQUEST_TIMEOUT = 5.0
+_ASK_AGAIN = 1.0
 
 
 class ControlLine:
@@ -51,7 +53,7 @@ class ControlLine:
         message = SetAuthority.Request(
             request=int(request), operator_name="recorder", reason=reason
         )
-        response = self._call(self._authority, message, _REQUEST_TIMEOUT)
+        response = self._call(self._authority, message, _REQUEST_TIMEOUT, _ASK_AGAIN)
         if not response.success:
             raise StateError(f"The arbiter refused {request.name}: {response.message}")
         return response
@@ -74,7 +76,8 @@ class ControlLine:
 
     def reset_scene(self, seed: int, task: str, timeout: float) -> None:
         """Have the scene laid out anew, or raise StateError with the answer."""
-        response = self._call(self._scene, ResetScene.Request(seed=seed, task=task), timeout)
+        request = ResetScene.Request(seed=seed, task=task)
+        response = self._call(self._scene, request, timeout, timeout)
         if not response.success:
             raise StateError(f"The scene was not reset: {response.message}")
 
@@ -91,17 +94,30 @@ class ControlLine:
             with self._changed:
                 self._changed.wait(_WAIT)
 
-    def _call(self, client: Client, request: Any, timeout: float) -> Any:
+    def _call(self, client: Client, request: Any, timeout: float, again: float) -> Any:
+        """Call the service; ask anew after ``again`` [s] without an answer.
+
+        DDS may lose the first answer: the server need not know this client's reader yet.
+        """
         end = self._clock.now() + to_ns(timeout)
         while not client.service_is_ready():
             self._check_time(end, timeout, lambda: f"nobody serves {client.srv_name}")
             threading.Event().wait(_WAIT)
+        while True:
+            future = self._ask(client, request, min(end, self._clock.now() + to_ns(again)))
+            if future is not None:
+                return future.result()
+            self._check_time(end, timeout, lambda: f"{client.srv_name} does not answer")
+
+    def _ask(self, client: Client, request: Any, until: int) -> Future | None:
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         while not done.wait(_WAIT):
-            self._check_time(end, timeout, lambda: f"{client.srv_name} does not answer")
-        return future.result()
+            if self._stopping() or self._clock.now() >= until:
+                client.remove_pending_request(future)
+                return None
+        return future
 
     def _check_time(self, end: int, timeout: float, why: Callable[[], str]) -> None:
         if reason := self._stopping():

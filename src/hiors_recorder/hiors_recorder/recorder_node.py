@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 
+from hiors_core.cdr import prepare
 from hiors_core.clock import SteadyClock
 from hiors_core.manifest import EpisodeMeta
 from hiors_core.recording import EpisodeRecording
@@ -15,6 +16,7 @@ from hiors_core.recovery import ABORTED, Recovered
 from hiors_core.robot import load_robot
 from hiors_core.store import EpisodeStore
 from hiors_core.task import load_task
+from hiors_core.topics import ALL_TYPES
 from hiors_interfaces.action import RunEpisode
 from hiors_interfaces.msg import EpisodeLabel, EpisodeStatus
 from hiors_recorder.control import ControlLine
@@ -43,6 +45,7 @@ class RecorderNode(HiorsNode):
         self._ended: dict[bytes, Ended] = {}
         self._store = EpisodeStore(p.store)
         self._store.claim()
+        prepare(*ALL_TYPES)
         self._statuses = self.advertise(EpisodeStatus, "episode/status")
         self._labels = Labels()
         self.subscribe(EpisodeLabel, "episode/label", self._on_label)

@@ -261,6 +261,7 @@ def test_sigint_in_mid_episode_seals_it_as_aborted_and_exits_with_zero(ros, tmp_
         out, _ = process.communicate(timeout=5.0)
     finally:
         process.kill()
+        print(process.stdout.read() if not process.stdout.closed else "")
         b.close()
     assert process.returncode == 0, out
     assert EpisodeStore(store).manifest(episode_id).end_reason == "the recorder was shut down"
