@@ -99,6 +99,7 @@ class RecorderNode(HiorsNode):
         self._closing = True
         if self._thread is not None:
             self._thread.join(_JOIN)
+        self._server.destroy()
         self._streams.close()
         self._store.close()
 
