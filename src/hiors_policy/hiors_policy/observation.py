@@ -23,9 +23,11 @@ GROUPS = ("tool", "command", "joints", "objects", "pairs")
 """tool: measured tool poses and grippers; command: command minus measured; joints: measured
 joints; objects: relative to the first arm's tool; pairs: objects relative to each other.
 """
-STATE_GROUPS = ("tool", "command", "objects", "pairs")
-"""Groups that a policy on object poses sees unless told otherwise."""
-VISION_GROUPS = ("tool", "command", "joints")
+STATE_GROUPS = ("tool", "objects", "pairs")
+"""Groups that a policy on object poses sees unless told otherwise. Not "command": how far it is
+ahead tells the speed, and a policy that sees its own speed learns to go on as it goes.
+"""
+VISION_GROUPS = ("tool", "joints")
 """Groups that go beside images: proprioception only."""
 SCALES_MM = (10.0, 2.0)
 """Lengths at which offsets are squashed [mm]."""

@@ -22,7 +22,7 @@ def test_every_column_has_its_own_name():
 
 
 def test_an_object_is_seen_from_the_tool_at_three_scales():
-    encoder = StateEncoder(robot(), ("box",))
+    encoder = StateEncoder(robot(), ("box",), ("objects", "command"))
     tool = ArmKinematics(robot().arms[0]).forward(robot().home[:-1])[:3]
     box = pose(tool[0] + 0.004, tool[1] - 0.1, tool[2], yaw=0.4)
     seen = features(encoder, position=robot().home, command=robot().home, objects={"box": box})
