@@ -67,7 +67,7 @@ class FastEnvironment:
         self._feel()
 
     def command(self) -> Command:
-        """Let the arbiter decide the command of the present tick and send it, executed as it is."""
+        """Let the arbiter decide the command of the present tick; send it, executed as it is."""
         command = self.arbiter.tick(self.clock.now())
         for arm in self.robot.arms:
             part = command.position[self.robot.columns(arm)]

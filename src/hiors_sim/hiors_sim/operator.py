@@ -42,6 +42,7 @@ class OperatorSettings:
         reaction_time: (shortest, longest) from trouble to taking over [s].
         hand_back: probability of handing back after each subgoal. keep_on: of finishing the task
             instead.
+        start_pause: (shortest, longest) before a demonstration begins [s].
         pause: probability of a pause at a change of phase.
         success_delay: from success to the label [s].
         wrong_label: probability of the opposite label.
@@ -55,6 +56,7 @@ class OperatorSettings:
     reaction_time: tuple[float, float] = (0.1, 0.3)
     hand_back: float = 0.5
     keep_on: float = 0.4
+    start_pause: tuple[float, float] = (0.6, 2.2)
     pause: float = 0.25
     success_delay: float = 0.3
     wrong_label: float = 0.0
@@ -67,7 +69,7 @@ class OperatorSettings:
         for name in shares:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InvalidValue(f"{name} must be within 0 .. 1, got {getattr(self, name)}")
-        for name in ("reaction_time", "glitch_after"):
+        for name in ("reaction_time", "start_pause", "glitch_after"):
             low, high = getattr(self, name)
             if not 0.0 <= low <= high:
                 raise InvalidValue(f"{name} must be 0 <= shortest <= longest, got {low}, {high}")
@@ -221,7 +223,7 @@ class ScriptedOperator:
             self.expert.begin(view, tool, now)
             self._opening = 0.0 if self.expert.holding(view) else None
             if self.demonstrate:
-                self._pause_until = now + self._rng.uniform(0.6, 2.2)
+                self._pause_until = now + self._rng.uniform(*self.settings.start_pause)
         if now < self._pause_until:
             return OperatorAction(teleop=self._teleop(view, engaged=True))
         goal = self.expert.goal(view, tool, now)

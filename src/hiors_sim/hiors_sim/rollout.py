@@ -80,16 +80,26 @@ def rollout(
     environment: FastEnvironment,
     policy: ChunkPolicy | None = None,
     operator: ScriptedOperator | None = None,
-    *,
-    plan: RolloutPlan | None = None,
+    seed: int = 0,
+    time_limit: float | None = None,
     record_to: EpisodeStore | None = None,
+    *,
+    demonstrate: bool = False,
+    cameras: tuple[str, ...] = (),
+    pilot: PilotSettings | None = None,
 ) -> RolloutResult:
-    """Run one episode to its end.
+    """Run one episode to its end; the arguments are those of RolloutPlan.
 
     Without a policy the operator demonstrates; without an operator the scene itself says success
     or failure.
     """
-    plan = plan or RolloutPlan()
+    plan = RolloutPlan(
+        seed=seed,
+        time_limit=time_limit,
+        demonstrate=demonstrate,
+        cameras=cameras,
+        pilot=pilot or PilotSettings(),
+    )
     spec = policy.spec if policy is not None else None
     episode = episode_steps(environment, spec, operator, plan=plan, record_to=record_to)
     chance = Chance(plan.seed)

@@ -22,7 +22,7 @@ from hiors_sim.evaluation import Evaluator
 from hiors_sim.judge import quarter_turn, yaw_of
 from hiors_sim.operator import OperatorSettings, ScriptedOperator
 from hiors_sim.pilot import PilotSettings
-from hiors_sim.rollout import RolloutPlan, rollout
+from hiors_sim.rollout import rollout
 from hiors_sim.task import SimTask, load_sim_task
 
 Array = NDArray[np.float64]
@@ -139,9 +139,7 @@ def test_an_expert_inserts_from_every_start(
     environment: FastEnvironment, robot: RobotModel, task: SimTask
 ) -> None:
     operator = person(robot, task)
-    results = [
-        rollout(environment, operator=operator, plan=RolloutPlan(seed=seed)) for seed in range(8)
-    ]
+    results = [rollout(environment, operator=operator, seed=seed) for seed in range(8)]
     assert all(r.success and r.label is Outcome.SUCCESS for r in results)
     assert all(3.0 < r.duration < 12.0 for r in results)
     # All but the ticks before the arbiter granted the take-over.
@@ -152,7 +150,7 @@ def test_the_same_seed_gives_the_same_episode(robot: RobotModel, task: SimTask) 
     def final(seed: int) -> tuple[float, list[float]]:
         environment = FastEnvironment(robot, task)
         operator = person(robot, task)
-        result = rollout(environment, operator=operator, plan=RolloutPlan(seed=seed))
+        result = rollout(environment, operator=operator, seed=seed)
         return result.duration, environment.state.objects["box"].tolist()
 
     assert final(5) == final(5)
@@ -164,15 +162,15 @@ def test_a_policy_drives_through_the_arbiter(
     environment: FastEnvironment, robot: RobotModel, kind: str
 ) -> None:
     policy = ScriptedPolicy(robot, kind)
-    result = rollout(environment, policy, plan=RolloutPlan(seed=1))
+    result = rollout(environment, policy, seed=1)
     assert result.success
     assert result.refused == ()
     assert result.human_ticks == 0
 
 
 def test_a_late_chunk_still_drives(environment: FastEnvironment, robot: RobotModel) -> None:
-    plan = RolloutPlan(seed=1, pilot=PilotSettings(latency=0.1))
-    result = rollout(environment, ScriptedPolicy(robot), plan=plan)
+    pilot = PilotSettings(latency=0.1)
+    result = rollout(environment, ScriptedPolicy(robot), seed=1, pilot=pilot)
     assert result.success
     assert result.refused == ()
     assert environment.arbiter.counters.starvations == 0
@@ -182,12 +180,8 @@ def test_a_person_rescues_a_policy_that_grasps_beside(
     environment: FastEnvironment, robot: RobotModel, task: SimTask
 ) -> None:
     policy = ScriptedPolicy(robot, miss=0.03)
-    watched = rollout(
-        environment, policy, person(robot, task, attention=1.0), plan=RolloutPlan(seed=2)
-    )
-    unwatched = rollout(
-        environment, policy, person(robot, task, attention=0.0), plan=RolloutPlan(seed=2)
-    )
+    watched = rollout(environment, policy, person(robot, task, attention=1.0), seed=2)
+    unwatched = rollout(environment, policy, person(robot, task, attention=0.0), seed=2)
     assert watched.success
     assert watched.reasons[0] == "closing beside the box"
     assert 0 < watched.human_ticks < watched.ticks
@@ -200,7 +194,7 @@ def test_a_person_hands_back_and_takes_over_again(
     environment: FastEnvironment, robot: RobotModel, task: SimTask
 ) -> None:
     operator = person(robot, task, attention=1.0, hand_back=1.0, keep_on=0.0)
-    result = rollout(environment, RestingPolicy(robot), operator, plan=RolloutPlan(seed=3))
+    result = rollout(environment, RestingPolicy(robot), operator, seed=3)
     assert result.success
     assert result.interventions >= 2
     assert set(result.reasons) == {"no motion for 2 s"}
@@ -227,7 +221,8 @@ def test_an_episode_is_recorded_at_the_varied_frequency(
         environment,
         ScriptedPolicy(robot, miss=0.012),
         operator,
-        plan=RolloutPlan(seed=4, pilot=PilotSettings(version="v000012")),
+        seed=4,
+        pilot=PilotSettings(version="v000012"),
         record_to=store,
     )
     episode = load_episode(store.path(result.episode_id))
@@ -255,7 +250,7 @@ def test_a_broken_rollout_leaves_no_sealed_success(
 
     store = EpisodeStore(tmp_path)
     with pytest.raises(RuntimeError, match="no weights"):
-        rollout(environment, Broken(robot), plan=RolloutPlan(seed=1), record_to=store)
+        rollout(environment, Broken(robot), seed=1, record_to=store)
     assert all(store.label(name).outcome is Outcome.NONE for name in store.ids())
     assert store.recording_ids() == []
 
@@ -267,7 +262,7 @@ def test_evaluation_is_the_same_in_lockstep_and_alone(
     evaluator = Evaluator(robot, task, batch=3)
     result = evaluator.evaluate(policy, range(5))
     drawn, policy.seeds = sorted(policy.seeds), []
-    alone = [rollout(environment, policy, plan=RolloutPlan(seed=s)) for s in range(5)]
+    alone = [rollout(environment, policy, seed=s) for s in range(5)]
     assert sorted(policy.seeds) == drawn
     assert (result.k, result.n) == (5, 5)
     assert result.times == tuple(pytest.approx(r.duration) for r in alone)
