@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of the demo: demonstrations, starting policy, the graph in real time, evaluation, summary."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hiors.arguments import BringupArgs
+from hiors.demo import report, stages
+from hiors.demo.records import EpisodeRow, success_count
+from hiors.demo.session import Session
+from hiors.demo.table import Display
+from hiors.graph import build_graph, config_file, learner_program
+from hiors.options import Parser
+from hiors.up import Bringup
+from hiors_core.errors import HiorsError, InvalidValue
+from hiors_core.robot import load_robot
+from hiors_sim.task import load_sim_task
+
+ROBOT, TASK, ARM = "xtrainer", "insert_moisturizer", "left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    episodes: int
+    out: Path
+    seed: int
+    headless: bool
+    policy: str
+    demonstrations: int
+    steps: int
+    evaluation: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What the stages found, for the summary."""
+
+    rows: list[EpisodeRow] = field(default_factory=list)
+    start: dict[str, int] = field(default_factory=dict)
+    final: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    control: dict[str, Any] = field(default_factory=dict)
+
+
+class Demo:
+    """One run of the demo in the folder ``options.out``."""
+
+    def __init__(self, options: Options, display: Display) -> None:
+        self.options, self.display = options, display
+        self.scene = stages.Scene(
+            robot=load_robot(config_file("robots", ROBOT), [ARM]),
+            task=load_sim_task(config_file("tasks", TASK)),
+        )
+        self.seeds = stages.Seeds(seed=options.seed)
+        self.result = Result()
+
+    @contextmanager
+    def _timed(self, name: str, text: str) -> Iterator[None]:
+        self.display.stage(text)
+        began = time.monotonic()
+        yield
+        self.result.seconds[name] = round(time.monotonic() - began, 1)
+
+    def run(self) -> None:
+        """Run all the stages."""
+        out, count = self.options.out, self.options.evaluation
+        with self._timed("demonstrations", "1/5 recording scripted demonstrations"):
+            bar = self.display.bar("demonstrations", self.options.demonstrations)
+            stages.record_demonstrations(
+                self.scene,
+                out / "demos",
+                self.seeds,
+                self.options.demonstrations,
+                lambda done: self.display.advance(bar, done),
+                images=self.options.policy == "vision",
+            )
+        with self._timed("starting_policy", "2/5 training the starting policy on them"):
+            self._train_start()
+        with self._timed("start_evaluation", "3/5 evaluating the starting policy alone"):
+            self.result.start = self._evaluate(count)
+            self.display.say(f"starting policy alone: {_of(self.result.start)}")
+        with self._timed("online", "4/5 the robot tries, the operator helps, the learner learns"):
+            self._online()
+        with self._timed("final_evaluation", "5/5 evaluating the final policy alone"):
+            self.result.final = self._evaluate(count)
+            self.display.say(f"final policy alone: {_of(self.result.final)}")
+
+    def _train_start(self) -> None:
+        files = {
+            "--robot": config_file("robots", ROBOT),
+            "--task": config_file("tasks", TASK),
+            "--config": config_file("learner", "demo"),
+            "--demos": self.options.out / "demos",
+            "--steps": self.options.steps,
+            "--policy": self.options.policy,
+            "--out": self.options.out / "checkpoints" / "v000000-start",
+        }
+        words = [str(word) for pair in files.items() for word in pair]
+        log = self.options.out / "logs" / "starting_policy.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        stages.run_learner([*learner_program(), *words], log)
+
+    def _evaluate(self, count: int) -> dict[str, int]:
+        latest = self.options.out / "checkpoints" / "latest.json"
+        version = str(json.loads(latest.read_text(encoding="utf-8"))["version"])
+        checkpoint = self.options.out / "checkpoints" / version
+        return stages.evaluate(self.scene, checkpoint, self.seeds, count)
+
+    def _graph(self) -> Bringup:
+        args = BringupArgs(
+            robot=ROBOT,
+            arms=ARM,
+            task=TASK,
+            run_dir=str(self.options.out),
+            learner_config=str(config_file("learner", "demo")),
+            sees=self.options.policy,
+            seed=self.options.seed,
+            log_level="warn",
+        )
+        return Bringup(build_graph(args), args, show=self._note)
+
+    def _note(self, line: str) -> None:
+        with (self.options.out / "logs" / "graph.log").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _online(self) -> None:
+        rows = self.result.rows
+        self.display.rows = rows
+        with self._graph() as graph, Session() as session:
+            beat = self._beat(session, graph)
+            session.ready(beat)
+            for number in range(1, self.options.episodes + 1):
+                row = EpisodeRow(number=number, seed=self.seeds.online(number))
+                rows.append(row)
+                session.run_episode(row, TASK, beat)
+                self.display.finished(row, number)
+            self.display.stage("4/5 the learner takes in the last episodes")
+            session.wait(lambda: _settled(rows), 60.0, "the last decisions and the learner", beat)
+            self._note_control(session)
+
+    def _beat(self, session: Session, graph: Bringup) -> Callable[[], None]:
+        def beat() -> None:
+            if (code := graph.step()) is not None:
+                log = self.options.out / "logs" / "graph.log"
+                raise HiorsError(f"The graph ended with code {code}; {log} says why.")
+            for row in self.result.rows[-12:]:
+                session.update(row)
+            status, heard = self.display.status, session.heard
+            if heard.control is not None:
+                status.authority = heard.control.authority
+                status.reason = heard.control.reason
+                status.rate_hz = heard.control.rate_hz
+            if heard.learner is not None:
+                status.learner_step = heard.learner.step
+                status.learner_loss = heard.learner.loss
+                status.learner_episodes = heard.learner.episodes
+            status.policy_version = heard.checkpoint
+            status.hot_swaps = len(heard.swaps)
+
+        return beat
+
+    def _note_control(self, session: Session) -> None:
+        swaps, commands = session.heard.swaps, session.commands
+        control = session.heard.control
+        self.result.control = {
+            "control_period_ms": commands.summary_ms(),
+            "hot_swaps": len(swaps),
+            "largest_gap_at_hot_swaps_ms": commands.largest_gap_ms(swaps),
+            "missed_ticks": int(control.missed_ticks) if control is not None else None,
+        }
+
+    def summary(self, wall: float) -> dict[str, Any]:
+        """Return what summary.json holds."""
+        rows = self.result.rows
+        control = {"control_period_ms": {}, "hot_swaps": 0} | self.result.control
+        return {
+            "seed": self.options.seed,
+            "policy": self.options.policy,
+            "episodes": len(rows),
+            "accepted_ids": [r.episode_id for r in rows if r.decision == "accepted"],
+            "rejected": {r.episode_id: list(r.reasons) for r in rows if r.decision == "rejected"},
+            "learner_ids": _learner_ids(self.options.out / "link" / "ledger.jsonl"),
+            "start_success": self.result.start,
+            "final_success": self.result.final,
+            "first20": success_count(rows[:20]),
+            "last20": success_count(rows[-20:]),
+            "interventions": [r.interventions for r in rows],
+            "human_fraction": [round(r.human_fraction, 3) for r in rows],
+            "outcomes": [r.outcome for r in rows],
+            "stage_s": self.result.seconds,
+            "wall_s": round(wall, 1),
+            **control,
+        }
+
+
+def _settled(rows: Sequence[EpisodeRow]) -> bool:
+    return all(r.decision == "rejected" or r.learned for r in rows if r.outcome != "none")
+
+
+def _learner_ids(ledger: Path) -> list[str]:
+    if not ledger.is_file():
+        return []
+    entries = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    return [str(e["episode_id"]) for e in entries if e["kind"] == "online"]
+
+
+def _of(counts: dict[str, int]) -> str:
+    rate, low, high = report.wilson(counts["k"], counts["n"])
+    return (
+        f"{counts['k']}/{counts['n']} = {100 * rate:.0f} % "
+        f"(95 % interval {100 * low:.0f} .. {100 * high:.0f})"
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `hiors demo`."""
+    options = _options(_parser().parse_args(argv))
+    options.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with Display(options.episodes, headless=options.headless) as display:
+        demo = Demo(options, display)
+        try:
+            demo.run()
+        finally:
+            if demo.result.rows or demo.result.start:
+                summary = demo.summary(time.monotonic() - began)
+                report.write_summary(options.out / "summary.json", summary)
+        curve = options.out / "learning_curve.png"
+        report.draw_curve(curve, demo.result.rows, demo.result.start, demo.result.final)
+        display.stage("done")
+    for text in _closing(summary, options.out):
+        display.say(text)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="hiors demo", description=__doc__)
+    parser.add_argument("--episodes", type=int, default=60, help="online episodes (60)")
+    parser.add_argument("--out", type=Path, help="folder to write (runs/demo-<date>-<time>)")
+    parser.add_argument("--seed", type=int, default=0, help="of scenes, operator and weights (0)")
+    parser.add_argument("--headless", action="store_true", help="plain lines, no live table")
+    parser.add_argument(
+        "--policy",
+        choices=("state", "vision"),
+        default="state",
+        help="state: sees the object's pose, which the simulator gives away; vision: sees images "
+        "and takes many times longer to learn",
+    )
+    parser.add_argument("--demonstrations", type=int, default=40, help="to start from (40)")
+    parser.add_argument("--steps", type=int, default=2500, help="of the starting policy (2500)")
+    parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
+    return parser
+
+
+def _options(found: argparse.Namespace) -> Options:
+    for name, low in (("episodes", 1), ("seed", 0), ("demonstrations", 1), ("steps", 1)):
+        if getattr(found, name) < low:
+            raise InvalidValue(f"--{name} must be at least {low}, got {getattr(found, name)}")
+    if found.evaluation < 1:
+        raise InvalidValue(f"--evaluation must be at least 1, got {found.evaluation}")
+    out = (found.out or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InvalidValue(f"--out {out} exists and is not an empty folder: choose another")
+    return Options(
+        episodes=found.episodes,
+        out=out,
+        seed=found.seed,
+        headless=found.headless,
+        policy=found.policy,
+        demonstrations=found.demonstrations,
+        steps=found.steps,
+        evaluation=found.evaluation,
+    )
+
+
+def _closing(summary: dict[str, Any], out: Path) -> list[str]:
+    period = summary["control_period_ms"]
+    return [
+        f"alone: start {_of(summary['start_success'])}, final {_of(summary['final_success'])}",
+        f"online: first 20 {_of(summary['first20'])}, last 20 {_of(summary['last20'])}",
+        f"{len(summary['accepted_ids'])} accepted, {len(summary['rejected'])} rejected, "
+        f"{len(summary['learner_ids'])} learned, {summary['hot_swaps']} hot-swaps",
+        f"control period p50 {period.get('p50')} p99 {period.get('p99')} max {period.get('max')} ms",
+        f"{summary['wall_s']:.0f} s; everything is in {out}",
+    ]

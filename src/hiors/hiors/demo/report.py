@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a finished demo leaves: summary.json and the picture of the learning curve."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiors.demo.records import EpisodeRow
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary whole or not at all."""
+    aside = path.with_suffix(".json.part")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(summary, file, indent=2, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def draw_curve(
+    path: Path,
+    rows: Sequence[EpisodeRow],
+    start: Mapping[str, int],
+    final: Mapping[str, int],
+    window: int = 10,
+) -> None:
+    """Draw success over the online episodes, the share of human control, and both evaluations."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8.0, 4.5), layout="constrained")
+    numbers = np.arange(1, len(rows) + 1)
+    if rows:
+        success = np.array([float(row.success) for row in rows])
+        human = np.array([row.human_fraction for row in rows])
+        axes.plot(numbers, 100 * _rolling(success, window), color="#1f6feb", lw=2.2)
+        axes.plot(numbers, 100 * _rolling(human, window), color="#d29922", lw=1.8, ls="--")
+        axes.text(numbers[-1], 100 * _rolling(success, window)[-1], " success", color="#1f6feb")
+        axes.text(numbers[-1], 100 * _rolling(human, window)[-1], " human share", color="#d29922")
+    for x, counts, name in ((0, start, "start"), (len(rows) + 1, final, "final")):
+        if counts.get("n"):
+            rate, low, high = wilson(counts["k"], counts["n"])
+            axes.errorbar(
+                [x],
+                [100 * rate],
+                yerr=[[100 * (rate - low)], [100 * (high - rate)]],
+                fmt="o",
+                color="#1a7f37",
+                capsize=4,
+            )
+            axes.annotate(
+                f"{name}\n{counts['k']}/{counts['n']}", (x, 100 * rate), (8, -4),
+                textcoords="offset points", color="#1a7f37", fontsize=9,
+            )  # fmt: skip
+    axes.set(
+        xlabel=f"online episode (lines: mean of the last {window})",
+        ylabel="%",
+        ylim=(-3, 103),
+        title="Insert-moisturizer on the simulated X-Trainer: success while it learns",
+    )
+    axes.set_xlim(-1, len(rows) + 9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
+    figure.savefig(path, dpi=140)
+    plt.close(figure)
+
+
+def _rolling(values: "np.ndarray[Any, Any]", window: int) -> "np.ndarray[Any, Any]":
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
+
+
+def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float, float]:
+    """Return the rate k/n with its Wilson interval (95 % for z = 1.96)."""
+    if n <= 0:
+        return float("nan"), float("nan"), float("nan")
+    p = k / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return p, float(centre - half), float(min(1.0, centre + half))

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's seat in the running graph: starts episodes, and listens to what becomes of them."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+
+from hiors.demo.records import CommandLog, EpisodeRow
+from hiors_core.errors import HiorsError
+from hiors_interfaces.action import RunEpisode
+from hiors_interfaces.msg import (
+    CheckpointInfo,
+    ControlCommand,
+    ControlState,
+    EpisodeStatus,
+    LearnerStatus,
+)
+from hiors_ros import qos
+from hiors_ros.conversions import to_ns
+
+OUTCOMES = {0: "none", 1: "success", 2: "failure", 3: "discard", 4: "return"}
+
+
+@dataclass(slots=True)
+class Heard:
+    """Newest of what the graph says. Written by the listening thread, read by the demo."""
+
+    control: ControlState | None = None
+    learner: LearnerStatus | None = None
+    checkpoint: str = ""
+    swaps: list[int] = field(default_factory=list)
+    statuses: dict[str, EpisodeStatus] = field(default_factory=dict)
+    learned: set[str] = field(default_factory=set)
+
+
+class Session:
+    """A client of the graph, for as long as the ``with`` block lasts."""
+
+    def __init__(self) -> None:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("demo")
+        self.heard = Heard()
+        self.commands = CommandLog()
+        self._client = ActionClient(self.node, RunEpisode, "episode/run")
+        deep = QoSProfile(depth=300)
+        listen: list[tuple[Any, str, Callable[[Any], None], QoSProfile]] = [
+            (ControlCommand, "control/command", self._on_command, deep),
+            (ControlState, "control/state", self._on_control, qos.profile("control/state")),
+            (LearnerStatus, "learner/status", self._on_learner, qos.profile("learner/status")),
+            (CheckpointInfo, "policy/checkpoint", self._on_swap, qos.profile("policy/checkpoint")),
+            (EpisodeStatus, "episode/status", self._on_status, qos.profile("episode/status")),
+        ]
+        for kind, topic, callback, profile in listen:
+            self.node.create_subscription(kind, topic, callback, profile)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="demo-spin", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        rclpy.try_shutdown()
+        self._thread.join(timeout=5.0)
+        self._executor.shutdown(timeout_sec=1.0)
+        self.node.destroy_node()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def _on_command(self, message: ControlCommand) -> None:
+        self.commands.add(to_ns(message.header.stamp), message.tick)
+
+    def _on_control(self, message: ControlState) -> None:
+        self.heard.control = message
+
+    def _on_learner(self, message: LearnerStatus) -> None:
+        self.heard.learner = message
+
+    def _on_swap(self, message: CheckpointInfo) -> None:
+        if self.heard.checkpoint and message.version != self.heard.checkpoint:
+            self.heard.swaps.append(int(self.node.get_clock().now().nanoseconds))
+        self.heard.checkpoint = message.version
+
+    def _on_status(self, message: EpisodeStatus) -> None:
+        if message.state == EpisodeStatus.LEARNED:
+            self.heard.learned.add(message.episode_id)
+            return
+        before = self.heard.statuses.get(message.episode_id)
+        if before is None or message.state >= before.state:
+            self.heard.statuses[message.episode_id] = message
+
+    def wait(
+        self, condition: Callable[[], bool], seconds: float, what: str, beat: Callable[[], None]
+    ) -> None:
+        """Wait until the condition holds, calling ``beat`` ten times a second, or raise HiorsError."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise HiorsError(f"Waited {seconds:.0f} s in vain for {what}.")
+            beat()
+            time.sleep(0.1)
+
+    def ready(self, beat: Callable[[], None], seconds: float = 90.0) -> None:
+        """Wait until the graph can run an episode."""
+        self.wait(self._client.server_is_ready, seconds, "the recorder's action episode/run", beat)
+        self.wait(lambda: self.heard.checkpoint != "", seconds, "an active policy", beat)
+        self.wait(
+            lambda: self.heard.control is not None and self.heard.control.ready,
+            seconds,
+            "fresh streams of the robot (control/state says what lacks)",
+            beat,
+        )
+
+    def run_episode(self, row: EpisodeRow, task: str, beat: Callable[[], None]) -> None:
+        """Run one episode to its end and fill the row."""
+        goal = RunEpisode.Goal(task=task, seed=row.seed)
+        sent = self._client.send_goal_async(goal)
+        self.wait(sent.done, 30.0, "the recorder to take the episode", beat)
+        handle = sent.result()
+        if handle is None or not handle.accepted:
+            raise HiorsError("The recorder refused to run an episode; its log says why.")
+        finished = handle.get_result_async()
+        self.wait(finished.done, 180.0, "the episode to end", beat)
+        result = finished.result().result
+        if not result.episode_id:
+            raise HiorsError(f"The episode could not be run: {result.message}")
+        row.episode_id = result.episode_id
+        row.duration = result.duration
+        row.outcome = OUTCOMES[result.outcome]
+        self.update(row)
+
+    def update(self, row: EpisodeRow) -> None:
+        """Take over what has become known of the row's episode."""
+        status = self.heard.statuses.get(row.episode_id)
+        if status is None:
+            return
+        row.interventions = status.interventions or row.interventions
+        row.human_fraction = status.human_fraction or row.human_fraction
+        row.policy_versions = tuple(status.policy_versions) or row.policy_versions
+        if status.outcome:
+            row.outcome = OUTCOMES[status.outcome]
+        decisions = {EpisodeStatus.ACCEPTED: "accepted", EpisodeStatus.REJECTED: "rejected"}
+        row.decision = decisions.get(status.state, row.decision)
+        if row.decision == "rejected":
+            row.reasons = tuple(status.reasons)
+        row.learned = row.episode_id in self.heard.learned
