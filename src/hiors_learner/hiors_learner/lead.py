@@ -20,7 +20,7 @@ from hiors_learner.data import SampleReader, Samples
 from hiors_learner.ingest import DEMONSTRATION, ONLINE, Ingest, successes
 from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
-from hiors_learner.publisher import Publisher, newest_version
+from hiors_learner.publisher import Publisher, newest_published
 from hiors_learner.schedule import step_budget
 from hiors_learner.status import Metrics, State, Status, StatusFile
 from hiors_learner.team import Command
@@ -52,8 +52,8 @@ class OnlineLead:
         self._status = StatusFile(run / "link" / "status.json", clock)
         log_every = self._settings.output.log_every
         self._metrics = Metrics(run / "learner" / "metrics.jsonl", log_every, clock)
-        self._published = self._saved = learner.engine.steps
-        self._checkpoint = newest_version(self._checkpoints)
+        self._published = self._saved = 0
+        self._checkpoint, self._newest_step = newest_published(self._checkpoints)
         self._next_poll = 0
         self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self.pending: Samples | None = None
@@ -93,6 +93,11 @@ class OnlineLead:
         """Note a step that was done."""
         engine = self._learner.engine
         self._metrics.add(engine.steps, loss, engine.gradient_norm, engine.learning_rate)
+
+    def begin(self) -> None:
+        """Note what is on the disk of the steps so far, after a state was resumed or not."""
+        self._saved = self._learner.engine.steps
+        self._published = min(self._newest_step, self._saved)
 
     def saved(self) -> None:
         """Note that the state is on the disk."""
@@ -208,6 +213,9 @@ class OfflineLead:
         if engine.steps % self._learner.settings.output.log_every == 0:
             line = f"step {engine.steps}/{self._steps} loss {self._metrics.loss:.4f}"
             print(f"{line} {self._metrics.steps_per_s:.1f} steps/s", flush=True)
+
+    def begin(self) -> None:
+        """Nothing was left by a run before."""
 
     def saved(self) -> None:
         """Nothing is saved."""

@@ -50,10 +50,13 @@ class Publisher:
         return manifest
 
 
-def newest_version(checkpoints: Path) -> str:
-    """Return the version that latest.json names, or ""."""
+def newest_published(checkpoints: Path) -> tuple[str, int]:
+    """Return version and step of the checkpoint that latest.json names, or "" and 0."""
     folder = read_latest(checkpoints)
-    return read_manifest(folder).version if folder else ""
+    if folder is None:
+        return "", 0
+    manifest = read_manifest(folder)
+    return manifest.version, manifest.step
 
 
 def _free_version(checkpoints: Path, step: int) -> str:

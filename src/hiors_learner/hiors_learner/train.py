@@ -53,7 +53,7 @@ def train(arguments: Arguments, clock: Clock) -> None:
     if states and learner.engine.resume(states):
         learner.resumed()
     if lead:
-        lead.saved()
+        lead.begin()
 
     while True:
         command, value = team.tell(*(lead.decide() if lead else (Command.IDLE, 0)))
