@@ -24,8 +24,8 @@ GROUPS = ("tool", "command", "joints", "objects", "pairs")
 joints; objects: relative to the first arm's tool; pairs: objects relative to each other.
 """
 STATE_GROUPS = ("tool", "objects", "pairs")
-"""Groups that a policy on object poses sees unless told otherwise. Not "command": how far it is
-ahead tells the speed, and a policy that sees its own speed learns to go on as it goes.
+"""Groups that a policy on object poses sees unless told otherwise. Not "command": its lead tells
+the speed, which policies cloned from few demonstrations tend to copy.
 """
 VISION_GROUPS = ("tool", "joints")
 """Groups that go beside images: proprioception only."""
