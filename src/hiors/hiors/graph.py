@@ -212,9 +212,10 @@ def _policy(run: Run) -> Iterator[NodeSpec]:
 
 def _episodes(run: Run) -> Iterator[NodeSpec]:
     store = {"store": run.store}
-    images = {"record_images": run.args.cameras}
+    # A simulated scene can be laid out anew by seed; a real one is a person's work.
+    choices = {"record_images": run.args.cameras, "reset_scene": run.args.sim}
     yield run.node(
-        "hiors_recorder", "recorder_node", "recorder", parameters=run.common | store | images
+        "hiors_recorder", "recorder_node", "recorder", parameters=run.common | store | choices
     )
     yield run.node("hiors_reward", "label_node", "label", parameters=store)
 

@@ -8,15 +8,12 @@ from pathlib import Path
 
 from hiors_core.acceptance import Summary
 from hiors_core.episode import Episode, load_episode
-from hiors_core.filters import NO_OP_THRESHOLD
+from hiors_core.filters import NO_OP_SPAN, NO_OP_THRESHOLD
 from hiors_core.label import Label
 from hiors_core.manifest import Manifest
 from hiors_core.robot import RobotModel
 from hiors_core.targets import span_motion
 from hiors_core.topics import EXECUTED, JOINT_STATES
-
-CHUNK_SPAN = 1.0
-"""Time after a transition in which the robot must move for it to count [s]: about a chunk."""
 
 
 def summarize(
@@ -42,7 +39,7 @@ def moving_marks(
     episode: Episode,
     robot: RobotModel,
     threshold: float = NO_OP_THRESHOLD,
-    span: float = CHUNK_SPAN,
+    span: float = NO_OP_SPAN,
 ) -> int:
     """Return how many logged transitions the no-op filter keeps; the last one always counts."""
     motion = span_motion(episode, robot, span)

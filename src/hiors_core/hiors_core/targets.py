@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hiors_core.action_space import ActionMapper
 from hiors_core.clock import to_ns, to_s
 from hiors_core.errors import InvalidValue
-from hiors_core.filters import relative_norm
+from hiors_core.filters import NO_OP_SPAN, relative_norm
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_core.track import Array, Track
@@ -31,7 +31,7 @@ class Transition:
             dt.
         mask: (H,) False where the episode had ended: the row repeats the last action.
         index: of the mark in the episode. time: since the first control tick [s].
-        motion: norm of the relative transform over the chunk's span [m], see hiors_core.filters.
+        motion: norm of the relative transform over the first NO_OP_SPAN [m], see hiors_core.filters.
         terminal: whether it is the last of its episode.
     """
 
@@ -82,7 +82,7 @@ def transitions(
     rows = episode.actions.interpolate(np.minimum(starts[:, None] + steps, end))
     labels = _converted(mapper, rows, kind)
     valid = starts[:, None] + steps - to_ns(dt) < end
-    motion = span_motion(episode, robot, horizon * dt)
+    motion = span_motion(episode, robot, min(NO_OP_SPAN, horizon * dt))
     return [
         _transition(
             episode, i, labels[j], valid[j], motion[i], terminal=i == kept[-1], images=images

@@ -22,6 +22,8 @@ OWNER = "HIORS_OWNER_PID"
 """Environment variable: the learner ends when the process with this id does."""
 REFUSED = 2
 """Exit code when the arguments or files are wrong: starting again would not help."""
+NICE = 10
+"""Priority given way on a machine without accelerator: the control loop runs on the same cores."""
 _FOREIGN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -150,6 +152,8 @@ def main() -> int:
     except (IndexError, ValueError, InvalidValue) as error:
         print(f"--ranks needs a number of at least 1: {error}", file=sys.stderr)
         return REFUSED
+    if environment()["DS_ACCELERATOR"] == "cpu":
+        os.nice(NICE)
     supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, SteadyClock())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())

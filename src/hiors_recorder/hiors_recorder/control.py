@@ -20,6 +20,8 @@ from hiors_ros.node import HiorsNode
 
 _STATE_MAX_AGE = 2.0
 _WAIT = 0.02
+SETTLING = 3.0
+"""Longest wait for the arm to stand still before the scene is reset [s]."""
 _REQUEST_TIMEOUT = 5.0
 _ASK_AGAIN = 1.0
 
@@ -75,11 +77,19 @@ class ControlLine:
         )
 
     def reset_scene(self, seed: int, task: str, timeout: float) -> None:
-        """Have the scene laid out anew, or raise StateError with the answer."""
+        """Have the scene laid out anew, or raise StateError with the last answer.
+
+        A refusal is asked again for a moment: the arm swings out after the arbiter holds.
+        """
         request = ResetScene.Request(seed=seed, task=task)
-        response = self._call(self._scene, request, timeout, timeout)
-        if not response.success:
-            raise StateError(f"The scene was not reset: {response.message}")
+        patience = self._clock.now() + to_ns(min(timeout, SETTLING))
+        while True:
+            response = self._call(self._scene, request, timeout, timeout)
+            if response.success:
+                return
+            if self._clock.now() >= patience:
+                raise StateError(f"The scene was not reset: {response.message}")
+            threading.Event().wait(_WAIT)
 
     def wait(
         self,

@@ -148,10 +148,10 @@ class EpisodeRun:
     def _begin(self, meta: EpisodeMeta) -> EpisodeRecording:
         p = self._parameters
         self._control.wait_ready(p.ready_timeout)
-        if p.reset_scene:
-            self._control.reset_scene(meta.seed, meta.task, p.reset_timeout)
         if p.home:
             self._control.go_home(p.home_timeout)
+        if p.reset_scene:
+            self._control.reset_scene(meta.seed, meta.task, p.reset_timeout)
         if reason := self._stopping():
             raise StateError(reason)
         recording = start_recording(self._store, meta)

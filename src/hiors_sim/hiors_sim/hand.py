@@ -21,6 +21,8 @@ _LEAD = 0.012
 """
 _TREMBLE_TIME = 0.35
 """Correlation time of the hand's noise [s]."""
+_TREMBLE_PER_SPEED = 0.01
+"""A fast hand is less exact [m per m/s]: demonstrations hold the corrections that a policy needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,6 @@ class Hand:
         self._tremble = tremble
         self._noise = np.zeros(4)
         self._anchor = self._set = np.zeros(6)
-        self._velocity = np.zeros(6)
 
     def anchor(self, tool: Array) -> None:
         """Close the clutch at the measured tool (6,): position [m], rotation vector against home
@@ -56,7 +57,6 @@ class Hand:
         """
         self._anchor = tool.copy()
         self._set = tool.copy()
-        self._velocity = np.zeros(6)
 
     def move(self, goal: Goal, tool: Array, dt: float) -> None:
         """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
@@ -67,11 +67,11 @@ class Hand:
         wish = _APPROACH * (aim - self._set)
         wish[:3] = _capped(wish[:3], goal.speed)
         wish[3:] = _capped(wish[3:], 4.0 * goal.speed)
-        push = dt * _AGILITY
-        self._velocity += np.clip(wish - self._velocity, -push, push)
-        self._set = self._set + dt * self._velocity
+        # No inertia: what the hand does next follows from what is seen now, so it can be learned
+        # from a single observation. The arbiter's limiter smooths the jumps in velocity.
+        self._set = self._set + dt * wish
         self._set[:3] = tool[:3] + np.clip(self._set[:3] - tool[:3], -_reach(goal), _reach(goal))
-        self._shake(dt)
+        self._shake(dt, float(np.linalg.norm(wish[:3])))
 
     def relative(self) -> Array:
         """Return the motion since the clutch closed, (7,) along the base frame's axes."""
@@ -83,15 +83,15 @@ class Hand:
         )
         return np.concatenate((shaken[:3] - self._anchor[:3], turn))
 
-    def _shake(self, dt: float) -> None:
+    def _shake(self, dt: float, speed: float) -> None:
         keep = math.exp(-dt / _TREMBLE_TIME)
-        fresh = self._rng.normal(0.0, self._tremble * math.sqrt(1.0 - keep * keep), 4)
+        spread = np.full(4, self._tremble)
+        spread[:3] += _TREMBLE_PER_SPEED * speed
+        fresh = self._rng.normal(0.0, 1.0, 4) * spread * math.sqrt(1.0 - keep * keep)
         self._noise = keep * self._noise + fresh
 
 
 _SEEN = np.array([0.5, 0.5, 0.5, 0.0, 0.0, 0.5])
-_AGILITY = np.array([2.5, 2.5, 2.5, 10.0, 10.0, 10.0])
-"""Fastest change of the hand's velocity [m/s^2] and [rad/s^2]."""
 
 
 def _reach(goal: Goal) -> float:

@@ -57,7 +57,7 @@ class OperatorSettings:
     hand_back: float = 0.5
     keep_on: float = 0.4
     start_pause: tuple[float, float] = (0.6, 2.2)
-    pause: float = 0.25
+    pause: float = 0.0
     success_delay: float = 0.3
     wrong_label: float = 0.0
     glitch: float = 0.0

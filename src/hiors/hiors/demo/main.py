@@ -137,11 +137,14 @@ class Demo:
         with self._graph() as graph, Session() as session:
             beat = self._beat(session, graph)
             session.ready(beat)
+            self.display.stage("4/5 waiting for the learner to come up")
+            session.wait(session.learner_up, 120.0, "the learner (logs/learner.log)", beat)
+            self.display.stage("4/5 the robot tries, the operator helps, the learner learns")
             for number in range(1, self.options.episodes + 1):
                 row = EpisodeRow(number=number, seed=self.seeds.online(number))
                 rows.append(row)
                 session.run_episode(row, TASK, beat)
-                self.display.finished(row, number)
+                self.display.ended(number)
             self.display.stage("4/5 the learner takes in the last episodes")
             session.wait(lambda: _settled(rows), 60.0, "the last decisions and the learner", beat)
             self._note_control(session)
@@ -151,8 +154,11 @@ class Demo:
             if (code := graph.step()) is not None:
                 log = self.options.out / "logs" / "graph.log"
                 raise HiorsError(f"The graph ended with code {code}; {log} says why.")
-            for row in self.result.rows[-12:]:
+            for row in self.result.rows:
+                was_open = not row.decision
                 session.update(row)
+                if was_open and row.decision:
+                    self.display.decided(row)
             status, heard = self.display.status, session.heard
             if heard.control is not None:
                 status.authority = heard.control.authority

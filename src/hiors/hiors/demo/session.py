@@ -124,6 +124,11 @@ class Session:
             beat,
         )
 
+    def learner_up(self) -> bool:
+        """Tell whether the learner has taken in the demonstrations and waits for episodes."""
+        alive = (LearnerStatus.WAITING, LearnerStatus.TRAINING, LearnerStatus.PACED)
+        return self.heard.learner is not None and self.heard.learner.state in alive
+
     def run_episode(self, row: EpisodeRow, task: str, beat: Callable[[], None]) -> None:
         """Run one episode to its end and fill the row."""
         goal = RunEpisode.Goal(task=task, seed=row.seed)

@@ -81,9 +81,12 @@ class Display:
         """Set a bar to ``done`` steps."""
         self._bars.update(bar, completed=done)
 
-    def finished(self, row: EpisodeRow, done: int) -> None:
-        """Note the end of an online episode."""
+    def ended(self, done: int) -> None:
+        """Note that ``done`` online episodes have ended."""
         self._bars.update(self._episodes, completed=done)
+
+    def decided(self, row: EpisodeRow) -> None:
+        """Note that an episode was accepted or rejected."""
         if self.headless:
             self.say(_line(row, self.status))
 
