@@ -38,7 +38,7 @@ def test_the_packaged_task_fits_the_robot() -> None:
         assert (center - size / 2 > limits.workspace_lower[:2]).all()
         assert (center + size / 2 < limits.workspace_upper[:2]).all()
     assert (task.f_low, task.f_high) == (2.5, 10.0)
-    assert task.time_limit == 15.0
+    assert task.time_limit == 12.0
     assert task.instruction
 
 

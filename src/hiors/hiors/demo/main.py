@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hiors import places
 from hiors.arguments import BringupArgs
 from hiors.demo import report, stages
 from hiors.demo.records import EpisodeRow, success_count
@@ -122,6 +123,7 @@ class Demo:
             run_dir=str(self.options.out),
             learner_config=str(config_file("learner", "demo")),
             sees=self.options.policy,
+            params=str(places.config() / "demo.yaml"),
             seed=self.options.seed,
             log_level="warn",
         )
@@ -261,7 +263,7 @@ def _parser() -> Parser:
         "and takes many times longer to learn",
     )
     parser.add_argument("--demonstrations", type=int, default=40, help="to start from (40)")
-    parser.add_argument("--steps", type=int, default=2500, help="of the starting policy (2500)")
+    parser.add_argument("--steps", type=int, default=2000, help="of the starting policy (2000)")
     parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
     return parser
 
