@@ -14,8 +14,8 @@ setup: ## make this clone ready to run (does only what is missing)
 demo: setup ## run the simulated robot that learns to insert while it works (ARGS="--episodes 10")
 	@./hiors demo $(ARGS)
 
-test: setup ## run all the tests (FAST=1 leaves the slow ones out; ARGS="src/hiors_core -k limiter")
-	@$(ENV) python -m pytest $(if $(FAST),-m "not slow") $(ARGS)
+test: setup ## run the tests (SLOW=1 adds those that take minutes; ARGS="src/hiors_core -k limiter")
+	@$(ENV) python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
 
 bench: setup ## list the benchmarks, or run some (ARGS="learning")
 	@./hiors bench $(ARGS)

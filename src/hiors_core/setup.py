@@ -15,7 +15,7 @@ setup(
     zip_safe=False,
     maintainer="hiors maintainers",
     maintainer_email="maintainers@hiors.dev",
-    description="The method and the control of hiors without ROS: limiter, arbiter, chunk buffer, episodes, acceptance.",
+    description="The method and the control of hiors, without ROS.",
     license="Apache-2.0",
     entry_points={"console_scripts": []},
 )

@@ -15,7 +15,7 @@ setup(
     zip_safe=False,
     maintainer="hiors maintainers",
     maintainer_email="maintainers@hiors.dev",
-    description="What the hiors nodes share: strict parameters, QoS, conversions, diagnostics, clean start and end.",
+    description="What the nodes of hiors share.",
     license="Apache-2.0",
     entry_points={"console_scripts": []},
 )

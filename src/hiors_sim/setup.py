@@ -15,7 +15,7 @@ setup(
     zip_safe=False,
     maintainer="hiors maintainers",
     maintainer_email="maintainers@hiors.dev",
-    description="MuJoCo simulation of the tasks, scripted operator, emulators of the devices' protocols.",
+    description="Simulation of the tasks, scripted operator, emulators of device protocols.",
     license="Apache-2.0",
     entry_points={"console_scripts": []},
 )

@@ -23,13 +23,13 @@ from sensor_msgs.msg import Image, JointState
 from hiors_control.checkpoint_swap import CheckpointSwap
 from hiors_control.policy_messages import checkpoint_message, chunk_message
 from hiors_control.policy_parameters import PolicyParameters
-from hiors_control.policy_streams import EXECUTED, JOINTS, Streams, camera_topic, object_topic
+from hiors_control.policy_streams import COMMAND, JOINTS, Streams, camera_topic, object_topic
 from hiors_core.clock import to_ns, to_s
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import load_robot
 from hiors_core.task import load_task
-from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlState, ExecutedAction
+from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
 from hiors_policy.checkpoint import Checkpoint, load_checkpoint, read_latest
 from hiors_policy.manifest import Expectation, expect_spec
@@ -126,7 +126,7 @@ class PolicyNode(HiorsLifecycleNode):
 
     def _listen(self, first: Checkpoint) -> None:
         chosen, spec = self.parameters, first.manifest.spec
-        ages = {JOINTS: chosen.joints_max_age, EXECUTED: chosen.executed_max_age}
+        ages = {JOINTS: chosen.joints_max_age, COMMAND: chosen.command_max_age}
         ages |= {object_topic(n): chosen.objects_max_age for n in spec.objects}
         ages |= {camera_topic(n): chosen.cameras_max_age for n in spec.cameras}
         self._streams = Streams(
@@ -140,7 +140,7 @@ class PolicyNode(HiorsLifecycleNode):
         ]
         self._inputs = [
             self.subscribe(JointState, JOINTS, self._on_joints),
-            self.subscribe(ExecutedAction, EXECUTED, self._on_executed),
+            self.subscribe(ControlCommand, COMMAND, self._on_command),
             self.subscribe(ControlState, "control/state", self._on_state),
             self.subscribe(CheckpointInfo, "learner/checkpoint", self._on_checkpoint),
             *(self._subscribe_object(name) for name in spec.objects),
@@ -176,7 +176,7 @@ class PolicyNode(HiorsLifecycleNode):
         if self._joints.complete:
             self._put(JOINTS, message, self._joints.position.copy())
 
-    def _on_executed(self, message: ExecutedAction) -> None:
+    def _on_command(self, message: ControlCommand) -> None:
         by_name = dict(zip(message.names, message.position, strict=False))
         if any(name not in by_name for name in self._robot.names):
             return
@@ -184,7 +184,7 @@ class PolicyNode(HiorsLifecycleNode):
         with self._wake:
             self._epoch = int(message.epoch)
             if self._streams is not None:
-                self._streams.put(EXECUTED, stamp_ns(message.header.stamp), position)
+                self._streams.put(COMMAND, stamp_ns(message.header.stamp), position)
             self._wake.notify()
 
     def _on_state(self, message: ControlState) -> None:

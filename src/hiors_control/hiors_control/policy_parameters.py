@@ -39,8 +39,8 @@ class PolicyParameters:
     joints_max_age: Annotated[
         float, Doc("Age of joint_states beyond which nothing is inferred [s]."), Range(0.01, 5.0)
     ] = 0.2
-    executed_max_age: Annotated[
-        float, Doc("The same for control/executed, the command in force [s]."), Range(0.01, 5.0)
+    command_max_age: Annotated[
+        float, Doc("The same for control/command, the command in force [s]."), Range(0.01, 5.0)
     ] = 0.2
     objects_max_age: Annotated[
         float, Doc("The same for each objects/<name>/pose [s]."), Range(0.01, 10.0)

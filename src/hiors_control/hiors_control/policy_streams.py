@@ -15,7 +15,7 @@ _FUTURE = 0.05
 """[s] that a stamp may lie ahead: two clocks of one machine are not one clock."""
 
 JOINTS = "joint_states"
-EXECUTED = "control/executed"
+COMMAND = "control/command"
 
 
 def object_topic(name: str) -> str:
@@ -82,11 +82,11 @@ class Streams:
 
     def observation(self) -> Observation:
         """Return the snapshot at the stamp of the command in force, as transitions are logged."""
-        executed = self._samples[EXECUTED]
+        command = self._samples[COMMAND]
         return Observation(
-            stamp=executed.stamp,
+            stamp=command.stamp,
             position=_frozen(self._samples[JOINTS].value),
-            command=_frozen(executed.value),
+            command=_frozen(command.value),
             objects={n: _frozen(self._samples[t].value) for n, t in self._objects.items()},
             images={n: self._decode(self._samples[t].value) for n, t in self._cameras.items()},
         )

@@ -26,7 +26,7 @@ from hiors_control.policy_node import PolicyNode
 from hiors_core.authority import Authority
 from hiors_core.errors import UnknownName
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlState, ExecutedAction
+from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
 from hiors_policy.checkpoint import MODEL, save_checkpoint
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
@@ -53,14 +53,14 @@ class World(Node):
 
     def __init__(self) -> None:
         super().__init__("world")
-        self.streams = {"joints", "executed", "box", "hole", "state"}
+        self.streams = {"joints", "command", "box", "hole", "state"}
         self.wants, self.epoch = False, 1
         self.chunks: list[ActionChunk] = []
         self.active: list[CheckpointInfo] = []
         self.diagnostics: dict[str, str] = {}
         topics = {
             "joints": (JointState, "joint_states"),
-            "executed": (ExecutedAction, "control/executed"),
+            "command": (ControlCommand, "control/command"),
             "box": (PoseStamped, "objects/box/pose"),
             "hole": (PoseStamped, "objects/hole/pose"),
             "state": (ControlState, "control/state"),
@@ -85,7 +85,7 @@ class World(Node):
         authority = Authority.POLICY if self.wants else Authority.HOLD
         messages = {
             "joints": JointState(name=list(ROBOT.names), position=position),
-            "executed": ExecutedAction(
+            "command": ControlCommand(
                 names=list(ROBOT.names), position=position, epoch=self.epoch
             ),
             "box": PoseStamped(pose=to_pose(pose)),
@@ -206,7 +206,7 @@ def test_after_a_change_of_authority_chunks_carry_the_new_epoch(graph: Graph):
     ("stream", "topic"),
     [
         ("joints", "joint_states"),
-        ("executed", "control/executed"),
+        ("command", "control/command"),
         ("hole", "objects/hole/pose"),
         ("state", "control/state"),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hiors_control.checkpoint_swap import CheckpointSwap
-from hiors_control.policy_streams import EXECUTED, JOINTS, Streams, camera_topic, object_topic
+from hiors_control.policy_streams import COMMAND, JOINTS, Streams, camera_topic, object_topic
 from hiors_core.clock import to_ns
 from hiors_core.errors import HiorsError, IntegrityError
 
@@ -19,7 +19,7 @@ NOW = 10**18
 
 
 def streams() -> Streams:
-    ages = {JOINTS: 0.2, EXECUTED: 0.2, BOX: 0.5, TOP: 0.5}
+    ages = {JOINTS: 0.2, COMMAND: 0.2, BOX: 0.5, TOP: 0.5}
     return Streams(ages, ("box",), ("top",), decode=lambda image: image[::-1])
 
 
@@ -28,7 +28,7 @@ def filled(**late: float) -> Streams:
     made = streams()
     for topic, value in {
         JOINTS: np.ones(7),
-        EXECUTED: np.zeros(7),
+        COMMAND: np.zeros(7),
         BOX: np.arange(7.0),
         TOP: np.arange(4),
     }.items():
@@ -48,15 +48,15 @@ def test_fresh_streams_have_no_problem_and_give_an_observation():
 
 
 def test_the_observation_has_the_stamp_of_the_command_in_force():
-    assert filled(**{EXECUTED: 0.05}).observation().stamp == NOW - to_ns(0.05)
+    assert filled(**{COMMAND: 0.05}).observation().stamp == NOW - to_ns(0.05)
 
 
 def test_every_missing_stream_is_named():
-    assert [p.split(":")[0] for p in streams().problems(NOW)] == [JOINTS, EXECUTED, BOX, TOP]
+    assert [p.split(":")[0] for p in streams().problems(NOW)] == [JOINTS, COMMAND, BOX, TOP]
 
 
 @pytest.mark.parametrize(
-    ("topic", "limit"), [(JOINTS, 0.2), (EXECUTED, 0.2), (BOX, 0.5), (TOP, 0.5)]
+    ("topic", "limit"), [(JOINTS, 0.2), (COMMAND, 0.2), (BOX, 0.5), (TOP, 0.5)]
 )
 def test_a_stale_stream_is_named_with_its_age(topic: str, limit: float):
     assert filled(**{topic: limit - 0.01}).problems(NOW) == []

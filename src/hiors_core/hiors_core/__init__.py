@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The method and the control of hiors without ROS: limiter, arbiter, chunk buffer, episodes, acceptance."""
+"""The method and the control of hiors, without ROS."""

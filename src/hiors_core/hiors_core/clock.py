@@ -29,7 +29,7 @@ class Clock(Protocol):
 
 
 class SteadyClock:
-    """Wall-clock stamps that never jump: the epoch is read once, then the monotonic clock counts."""
+    """Wall-clock stamps that never jump: the epoch is read once, then a monotonic clock counts."""
 
     def __init__(self) -> None:
         self._offset = time.time_ns() - time.monotonic_ns()

@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 NO_OP_THRESHOLD = 1e-3
 """Least norm of the relative transform of a transition that is kept [m]."""
 NO_OP_SPAN = 0.4
-"""Time after an observation in which that motion counts [s]: what is executed of a chunk before the
-next one. Over a whole chunk a pause at its beginning would pass.
+"""Time after an observation in which that motion counts [s]: what is executed of a chunk before
+the next one. Over a whole chunk a pause at its beginning would pass.
 """
 METRES_PER_RADIAN = 0.1
 """Weight of a tool's rotation in that norm: what a point 0.1 m away moves."""

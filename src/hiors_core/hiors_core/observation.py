@@ -19,7 +19,7 @@ class Observation:
         stamp: capture time [ns].
         position: (N,) measured joints [rad] and grippers [0 closed .. 1 open].
         command: (N,) command in force at ``stamp``, same columns and units.
-        objects: poses by name, (7,) x y z [m] and quaternion x y z w, in the first arm's base frame.
+        objects: poses by name, (7,) x y z [m] and quaternion x y z w, in the first arm's base.
         images: camera images by name, (height, width, 3) uint8 RGB.
     """
 

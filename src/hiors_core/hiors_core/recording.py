@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes into an episode, and when: for the recorder node and the simulator alike.
 
-Executed actions at every control tick, states at about 30 Hz, a transition at the varied
+Executed actions at every control tick, states at up to 100 Hz, a transition at the varied
 frequency of eq. 6, images only at transitions. Knows no ROS and no clock: every stamp comes from
 outside.
 """
@@ -37,7 +37,7 @@ from hiors_core.writer import EpisodeWriter
 
 Array = NDArray[np.float64]
 
-STATE_RATE = 30.0
+STATE_RATE = 100.0
 """Rate at which joint states and poses are kept [Hz]."""
 
 

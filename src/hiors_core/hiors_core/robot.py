@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The robot as a file says it is: arms, joints, limits, home. Knows no transport and no simulator."""
+"""The robot as a file says it is: arms, joints, limits, home. Knows no transport."""
 
 import math
 from collections.abc import Mapping, Sequence

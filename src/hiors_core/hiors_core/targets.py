@@ -31,7 +31,7 @@ class Transition:
             dt.
         mask: (H,) False where the episode had ended: the row repeats the last action.
         index: of the mark in the episode. time: since the first control tick [s].
-        motion: norm of the relative transform over the first NO_OP_SPAN [m], see hiors_core.filters.
+        motion: norm of the relative transform [m] over the first NO_OP_SPAN, see the filters.
         terminal: whether it is the last of its episode.
     """
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hiors nodes share: strict parameters, QoS, conversions, diagnostics, clean start and end."""
+"""What the hiors nodes share: parameters, QoS, conversions, diagnostics, start and end."""

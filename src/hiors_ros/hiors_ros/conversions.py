@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose
-from hiors_core.clock import NS
-from hiors_core.errors import InvalidValue
 from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
+
+from hiors_core.clock import NS
+from hiors_core.errors import InvalidValue
 
 Array = NDArray[np.float64]
 

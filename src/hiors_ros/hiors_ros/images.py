@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/Image to and from numpy: by cv_bridge where it is installed, else by an equal numpy path.
+"""sensor_msgs/Image to and from numpy: by cv_bridge where installed, else by an equal numpy path.
 
-Colour names convert into each other; generic encodings (8UC3, 16UC1, 32FC1) do not become a colour, as in cv_bridge.
+Colour names convert into each other; generic encodings (8UC3, 16UC1, 32FC1) do not become a
+colour, as in cv_bridge.
 """
 
 from array import array
 from typing import Any
 
 import numpy as np
-from hiors_core.errors import InvalidValue, UnknownName
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
+
+from hiors_core.errors import InvalidValue, UnknownName
 
 try:
     from cv_bridge import CvBridge

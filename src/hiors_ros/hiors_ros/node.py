@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every hiors node starts, subscribes, and ends: clean exit codes, QoS by table, health on /diagnostics."""
+"""How every hiors node starts, subscribes and ends: exit codes, QoS by table, diagnostics."""
 
 import signal
 import sys
@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import rclpy
-from hiors_core.errors import HiorsError
 from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
@@ -19,6 +18,7 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
+from hiors_core.errors import HiorsError
 from hiors_ros import parameters, qos
 from hiors_ros.diagnostics import Diagnostics, Level
 
@@ -57,7 +57,7 @@ class _HiorsMixin(Node):
             incompatible_qos=lambda event: self.diagnostics.set(
                 f"qos {topic}",
                 Level.ERROR,
-                f"A publisher of '{topic}' offers an incompatible quality of service: nothing arrives from it.",
+                f"A publisher of '{topic}' offers an incompatible QoS: nothing arrives from it.",
                 policy=event.last_policy_kind,
                 count=event.total_count,
             )

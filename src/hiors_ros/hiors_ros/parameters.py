@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """ROS parameters from a frozen dataclass: declared, described, range-checked, and strict.
 
-A field is written ``rate: Annotated[float, Doc("Control rate [Hz]."), Range(1.0, 1000.0)] = 30.0``. A field without default
-must be given. Underscores that separate a prefix are dots in ROS: use ``declare(node, ArmParameters, prefix="left.")``.
+A field is written ``rate: Annotated[float, Doc("Control rate [Hz]."), Range(1.0, 99.0)] = 30.0``.
+A field without default must be given. ``declare(node, ArmParameters, prefix="left.")`` gives the
+parameters of one arm a dotted prefix.
 """
 
 import dataclasses
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import (
     InvalidParameterTypeException,
@@ -22,6 +22,8 @@ from rclpy.exceptions import (
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 
 T = TypeVar("T")
 
@@ -81,9 +83,7 @@ class ParameterInfo:
 def describe(cls: type, prefix: str = "") -> list[ParameterInfo]:
     """Return the parameters that the dataclass declares."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return [
-        _info(field, hints[field.name], prefix) for field in dataclasses.fields(cls)
-    ]
+    return [_info(field, hints[field.name], prefix) for field in dataclasses.fields(cls)]
 
 
 def _info(field: "dataclasses.Field[Any]", hint: Any, prefix: str) -> ParameterInfo:
@@ -109,7 +109,7 @@ def _info(field: "dataclasses.Field[Any]", hint: Any, prefix: str) -> ParameterI
 
 
 def declare(node: Node, cls: type[T], prefix: str = "") -> T:
-    """Declare the dataclass's fields as read-only parameters of the node and return their values."""
+    """Declare the dataclass's fields as read-only parameters and return their values."""
     values = {}
     for info in describe(cls, prefix):
         values[info.name.removeprefix(prefix)] = _declare_one(node, info)
@@ -118,18 +118,14 @@ def declare(node: Node, cls: type[T], prefix: str = "") -> T:
 
 def _declare_one(node: Node, info: ParameterInfo) -> Any:
     kind, wanted = _TYPES[info.type]
-    descriptor = ParameterDescriptor(
-        description=info.doc, read_only=True, type=kind.value
-    )
+    descriptor = ParameterDescriptor(description=info.doc, read_only=True, type=kind.value)
     if info.bounds and info.type is float:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=info.bounds.low, to_value=info.bounds.high)
         ]
     if info.bounds and info.type is int:
         descriptor.integer_range = [
-            IntegerRange(
-                from_value=int(info.bounds.low), to_value=int(info.bounds.high)
-            )
+            IntegerRange(from_value=int(info.bounds.low), to_value=int(info.bounds.high))
         ]
     if info.one_of:
         descriptor.additional_constraints = f"one of: {', '.join(info.one_of.names)}"
@@ -142,14 +138,10 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
     except InvalidParameterTypeException as error:
         given = node._parameter_overrides.get(info.name)
         value = given.value if given else None
-        raise InvalidValue(
-            f"{where} must be {wanted}, got {value!r}. {info.doc}"
-        ) from error
+        raise InvalidValue(f"{where} must be {wanted}, got {value!r}. {info.doc}") from error
     except InvalidParameterValueException as error:
         given = node._parameter_overrides.get(info.name)
-        raise InvalidValue(
-            _out_of_range(where, given.value if given else None, info)
-        ) from error
+        raise InvalidValue(_out_of_range(where, given.value if given else None, info)) from error
     value = parameter.value
     if value is None:
         if not info.required:
@@ -162,9 +154,7 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
 
 def _out_of_range(where: str, value: Any, info: ParameterInfo) -> str:
     bounds = info.bounds or Range(-math.inf, math.inf)
-    return (
-        f"{where} must be within {bounds.low} .. {bounds.high}, got {value}. {info.doc}"
-    )
+    return f"{where} must be within {bounds.low} .. {bounds.high}, got {value}. {info.doc}"
 
 
 def _check(value: Any, info: ParameterInfo, where: str) -> None:
@@ -175,13 +165,11 @@ def _check(value: Any, info: ParameterInfo, where: str) -> None:
         if info.bounds and not info.bounds.low <= number <= info.bounds.high:
             raise InvalidValue(_out_of_range(where, value, info))
         if info.one_of and number not in info.one_of.names:
-            raise UnknownName(
-                f"value of parameter '{info.name}'", str(number), info.one_of.names
-            )
+            raise UnknownName(f"value of parameter '{info.name}'", str(number), info.one_of.names)
 
 
 def refuse_unknown(node: Node, argv: Iterable[str] | None = None) -> None:
-    """Raise when an override names a parameter that nobody declared, or a file names no node of ours.
+    """Raise when an override names no declared parameter, or a file names no node of ours.
 
     rclpy keeps silent in both cases, so a misspelt key would leave the default in force.
     """
@@ -200,9 +188,7 @@ def refuse_unknown(node: Node, argv: Iterable[str] | None = None) -> None:
 
 def _params_files(argv: Iterable[str]) -> list[Path]:
     words = list(argv)
-    return [
-        Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w == "--params-file"
-    ]
+    return [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w == "--params-file"]
 
 
 def _refuse_unmatched(node: Node, path: Path) -> None:

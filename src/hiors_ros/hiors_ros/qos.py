@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quality of service of every topic of hiors, in one table (REP-2003 where it speaks)."""
 
-from hiors_core.errors import UnknownName
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from hiors_core.errors import UnknownName
 
 
 def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
     return QoSProfile(
         depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE
-        if reliable
-        else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL
-        if latched
-        else DurabilityPolicy.VOLATILE,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
 
 
@@ -27,7 +24,7 @@ TOPICS: dict[str, QoSProfile] = {
     "camera": IMAGE,
     "policy/chunk": _profile(5),
     "policy/checkpoint": _profile(1, latched=True),
-    "control/command": _profile(1),
+    "control/command": _profile(10),
     "control/executed": _profile(100),
     "control/state": _profile(1, latched=True),
     "teleop/command": _profile(10),  # messages of both arms share the topic
@@ -39,7 +36,7 @@ TOPICS: dict[str, QoSProfile] = {
 
 
 def profile(topic: str) -> QoSProfile:
-    """Return the profile of a relative topic name, e.g. "control/command" or "camera/top/color/image_raw"."""
+    """Return the profile of a relative topic name, e.g. "camera/top/color/image_raw"."""
     name = topic.lstrip("/")
     if name in TOPICS:
         return TOPICS[name]

@@ -51,7 +51,7 @@ def test_bad_images_are_refused() -> None:
     message.data = message.data[:-1]
     with pytest.raises(InvalidValue, match="needs 72 bytes"):
         decode(message)
-    with pytest.raises(InvalidValue, match="8UC3.*rgb8"):
+    with pytest.raises(InvalidValue, match=r"8UC3.*rgb8"):
         decode(to_message(RGB, "8UC3"), "rgb8")
     with pytest.raises(UnknownName, match="Did you mean 'rgb8'"):
         to_message(RGB, "rgb88")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node ends with 0 after a signal, with 2 and a sentence when it refuses to start; joints are read by name."""
+"""A node ends with 0 after a signal, with 2 and a sentence when it refuses to start."""
 
 import signal
 import subprocess
@@ -10,9 +10,10 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from sensor_msgs.msg import JointState
+
 from hiors_core.errors import InvalidValue
 from hiors_ros.conversions import JointReader, to_array, to_ns, to_pose, to_stamp
-from sensor_msgs.msg import JointState
 
 SCRIPT = """
 import sys
@@ -32,10 +33,9 @@ sys.exit(run_node(Unit))
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_with_zero(number: signal.Signals) -> None:
-    node = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True
-    )
-    assert node.stdout is not None and node.stdout.readline() == "up\n"
+    node = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert node.stdout is not None
+    assert node.stdout.readline() == "up\n"
     node.send_signal(number)
     out, _ = node.communicate(timeout=20)
     assert (node.returncode, out) == (0, "closed\n")

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy")
+
+import rclpy
+from rclpy.parameter import Parameter
 
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_ros.parameters import Doc, OneOf, Range, declare, describe, refuse_unknown
-from rclpy.parameter import Parameter
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Wanted:
     arms: Annotated[tuple[str, ...], Doc("Arms.")] = ("left",)
 
 
-@pytest.fixture()
+@pytest.fixture
 def context() -> Iterator[Any]:
     context = rclpy.context.Context()
     rclpy.init(context=context)
@@ -40,7 +42,8 @@ def test_values_and_defaults_come_back_typed(context: Any) -> None:
     node = make_node(context, port=80, arms=["left", "right"])
     assert declare(node, Wanted) == Wanted(port=80, arms=("left", "right"))
     descriptor = node.describe_parameter("rate")
-    assert descriptor.description == "Rate [Hz]." and descriptor.read_only
+    assert descriptor.description == "Rate [Hz]."
+    assert descriptor.read_only
     assert descriptor.floating_point_range[0].to_value == 100.0
 
 
@@ -61,9 +64,7 @@ def test_prefix_becomes_a_dotted_name(context: Any) -> None:
         ({"port": 80, "mode": "fats"}, UnknownName, "Did you mean 'fast'?"),
     ],
 )
-def test_bad_values_are_refused(
-    context: Any, values: Any, error: Any, words: str
-) -> None:
+def test_bad_values_are_refused(context: Any, values: Any, error: Any, words: str) -> None:
     node = make_node(context, **values)
     with pytest.raises(error) as caught:
         declare(node, Wanted)

@@ -6,11 +6,13 @@ servo model to MuJoCo.
 Knows neither policy nor operator.
 """
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hiors_core.arbiter import Arbiter, ArbiterSettings
-from hiors_core.clock import FakeClock, to_ns
+from hiors_core.clock import FakeClock, to_ns, to_s
 from hiors_core.command import Command
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
@@ -24,6 +26,8 @@ Array = NDArray[np.float64]
 START = 1_700_000_000_000_000_000
 """Stamp at which a fresh environment's clock stands [ns]."""
 _BETWEEN = 1.0
+PLAYBACK_DELAY = 0.04
+"""From a command's stamp to its arrival at the robot [s], as the X-Trainer's driver plays it."""
 
 
 class FastEnvironment:
@@ -64,22 +68,35 @@ class FastEnvironment:
         self.sim.reset(seed)
         self.clock.advance(_BETWEEN)
         self.arbiter = Arbiter(self.robot, self._settings)
+        self._coming: deque[tuple[int, Command]] = deque()
         self._feel()
 
     def command(self) -> Command:
-        """Let the arbiter decide the command of the present tick; send it, executed as it is."""
+        """Let the arbiter decide the command of the present tick; it is executed as it is."""
         command = self.arbiter.tick(self.clock.now())
-        for arm in self.robot.arms:
-            part = command.position[self.robot.columns(arm)]
-            self.sim.servo_j(part[:-1], self._servo, arm.name)
-            self.sim.set_gripper(float(part[-1]), arm.name)
+        self._coming.append((command.stamp + to_ns(PLAYBACK_DELAY), command))
         return command
 
     def advance(self) -> None:
         """Let time pass by one period, up to the feedback of the next tick."""
-        self.sim.step(self._period)
-        self.clock.sleep_until(self.clock.now() + to_ns(self._period))
+        end = self.clock.now() + to_ns(self._period)
+        while self._coming and self._coming[0][0] < end:
+            due, command = self._coming.popleft()
+            self._pass(due)
+            self._send(command)
+        self._pass(end)
         self._feel()
+
+    def _pass(self, stamp: int) -> None:
+        if (left := to_s(stamp - self.clock.now())) > 0.0:
+            self.sim.step(left)
+            self.clock.sleep_until(stamp)
+
+    def _send(self, command: Command) -> None:
+        for arm in self.robot.arms:
+            part = command.position[self.robot.columns(arm)]
+            self.sim.servo_j(part[:-1], self._servo, arm.name)
+            self.sim.set_gripper(float(part[-1]), arm.name)
 
     def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
         """Return the snapshot of the present tick, with the pictures of ``cameras``.

@@ -22,7 +22,7 @@ _LEAD = 0.012
 _TREMBLE_TIME = 0.35
 """Correlation time of the hand's noise [s]."""
 _TREMBLE_PER_SPEED = 0.01
-"""A fast hand is less exact [m per m/s]: demonstrations hold the corrections that a policy needs."""
+"""A fast hand is less exact [m per m/s]: demonstrations then hold corrections to learn from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

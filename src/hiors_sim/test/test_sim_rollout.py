@@ -194,7 +194,7 @@ def test_a_person_hands_back_and_takes_over_again(
     environment: FastEnvironment, robot: RobotModel, task: SimTask
 ) -> None:
     operator = person(robot, task, attention=1.0, hand_back=1.0, keep_on=0.0)
-    result = rollout(environment, RestingPolicy(robot), operator, seed=3)
+    result = rollout(environment, RestingPolicy(robot), operator, seed=3, time_limit=25.0)
     assert result.success
     assert result.interventions >= 2
     assert set(result.reasons) == {"no motion for 2 s"}

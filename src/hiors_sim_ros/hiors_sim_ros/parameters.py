@@ -84,9 +84,7 @@ class OperatorParameters:
     keep_on: Annotated[
         float, Doc("Probability of finishing the task instead of handing back."), Range(0, 1)
     ] = 0.4
-    pause: Annotated[float, Doc("Probability of a pause at a change of phase."), Range(0, 1)] = (
-        0.0
-    )
+    pause: Annotated[float, Doc("Probability of a pause at a change of phase."), Range(0, 1)] = 0.0
     success_delay: Annotated[float, Doc("From success to the label [s]."), Range(0, 10)] = 0.3
     label_noise: Annotated[float, Doc("Probability of the opposite label."), Range(0, 1)] = 0.0
     glitch: Annotated[

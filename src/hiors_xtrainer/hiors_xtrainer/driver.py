@@ -67,8 +67,9 @@ class XTrainerDriver:
     """Drives the arms of ``settings``, which must be those of ``robot``.
 
     ``on_executed`` is called from the streaming thread with the command answered, its position
-    replaced by the one that
-    really went out and its stamp by the time of sending.
+    replaced by the one that really went out and its stamp by the moment that this position was
+    meant for: the time of sending less the delay of playback. So what was executed lies on the
+    time axis of the arbiter's commands, and what is learned from it can be commanded again.
     """
 
     def __init__(
@@ -279,7 +280,8 @@ class XTrainerDriver:
         self._sent += 1
         if answered is not None:
             limited = (*answered.limited, *cuts)
-            self._on_executed(replace(answered, stamp=now, position=sent, limited=limited))
+            meant = now - to_ns(self._settings.delay)
+            self._on_executed(replace(answered, stamp=meant, position=sent, limited=limited))
         return None
 
     def _write(self, position: Array) -> bool:

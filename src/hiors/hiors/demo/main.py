@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of the demo: demonstrations, starting policy, the graph in real time, evaluation, summary."""
+"""The order of the demo: demonstrations, starting policy, the graph, evaluation, summary."""
 
 import argparse
 import json
@@ -291,11 +291,15 @@ def _options(found: argparse.Namespace) -> Options:
 
 def _closing(summary: dict[str, Any], out: Path) -> list[str]:
     period = summary["control_period_ms"]
+    figures = " ".join(f"{name} {period.get(name)}" for name in ("p50", "p99", "max"))
+    taken = (
+        f"{len(summary['accepted_ids'])} accepted, {len(summary['rejected'])} rejected, "
+        f"{len(summary['learner_ids'])} learned, {summary['hot_swaps']} hot-swaps"
+    )
     return [
         f"alone: start {_of(summary['start_success'])}, final {_of(summary['final_success'])}",
         f"online: first 20 {_of(summary['first20'])}, last 20 {_of(summary['last20'])}",
-        f"{len(summary['accepted_ids'])} accepted, {len(summary['rejected'])} rejected, "
-        f"{len(summary['learner_ids'])} learned, {summary['hot_swaps']} hot-swaps",
-        f"control period p50 {period.get('p50')} p99 {period.get('p99')} max {period.get('max')} ms",
+        taken,
+        f"control period {figures} ms",
         f"{summary['wall_s']:.0f} s; everything is in {out}",
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo remembers of a run: one row an episode, and the control loop's stamps. No ROS, no drawing."""
+"""What the demo remembers of a run: one row an episode, and the control loop's stamps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class CommandLog:
         return np.diff(np.array(self.stamps, dtype=np.int64))[neighbours] / 1e9
 
     def summary_ms(self) -> dict[str, float]:
-        """Return p50, p99 and max of the control period [ms], with the number of ticks lost on the way."""
+        """Return p50, p99 and max of the control period [ms], and how many ticks were heard."""
         periods = self.periods() * 1e3
         if not periods.size:
             return {"p50": float("nan"), "p99": float("nan"), "max": float("nan"), "ticks": 0}
@@ -74,7 +74,7 @@ class CommandLog:
         }
 
     def largest_gap_ms(self, around: Sequence[int], window: float = 1.0) -> float:
-        """Return the longest time between commands within ``window`` [s] of the given stamps [ms]."""
+        """Return the longest time between commands [ms] within ``window`` [s] of the stamps."""
         stamps = np.array(self.stamps, dtype=np.int64)
         worst = 0.0
         for stamp in around:

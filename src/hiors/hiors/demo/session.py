@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,10 +76,8 @@ class Session:
         self.node.destroy_node()
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def _on_command(self, message: ControlCommand) -> None:
         self.commands.add(to_ns(message.header.stamp), message.tick)
@@ -105,7 +104,7 @@ class Session:
     def wait(
         self, condition: Callable[[], bool], seconds: float, what: str, beat: Callable[[], None]
     ) -> None:
-        """Wait until the condition holds, calling ``beat`` ten times a second, or raise HiorsError."""
+        """Wait until the condition holds, calling ``beat`` meanwhile, or raise HiorsError."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:

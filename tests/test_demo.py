@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole graph in real time, as `hiors demo` runs it, and its end.
+
+An episode is accepted, its checkpoint drives, other readers read it; Ctrl-C leaves nothing running
+and nothing half-written.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from mcap_ros2.reader import read_ros2_messages
+from rosbags.highlevel import AnyReader
+
+from hiors_core.store import EpisodeStore
+
+ROOT = Path(__file__).resolve().parents[1]
+EPISODES = 6
+FEW = ["--demonstrations", "12", "--steps", "200", "--evaluation", "2", "--headless"]
+
+
+def start(out: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(ROOT / "hiors"), "demo", "--out", str(out), *FEW, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def running(out: Path) -> list[str]:
+    """Return the command lines of the processes that name the run's folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if any(str(out).encode() in word for word in words) and int(entry.name) != os.getpid():
+            found.append(b" ".join(words).decode(errors="replace"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(ros_domain: int, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("demo") / "run"
+    process = start(out, "--episodes", str(EPISODES), "--seed", "1")
+    text, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, text
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return summary | {"out": out, "text": text}
+
+
+@pytest.mark.timeout(420)
+def test_an_episode_is_accepted_and_its_checkpoint_drives(run: dict[str, Any]) -> None:
+    assert run["episodes"] == EPISODES
+    assert run["accepted_ids"], run["text"]
+    assert run["hot_swaps"] >= 1
+    used = set()
+    for name in run["accepted_ids"] + list(run["rejected"]):
+        used |= set(EpisodeStore(run["out"] / "store").manifest(name).policy_versions)
+    assert "v000000-start" in used
+    assert len(used) >= 2
+
+
+def test_the_learner_has_every_accepted_episode_once_and_no_other(run: dict[str, Any]) -> None:
+    assert Counter(run["learner_ids"]) == Counter(run["accepted_ids"])
+    assert len(run["accepted_ids"]) + len(run["rejected"]) == EPISODES
+    assert all(reasons for reasons in run["rejected"].values())
+
+
+def test_independent_readers_count_what_the_manifest_counts(run: dict[str, Any]) -> None:
+    folder = run["out"] / "store" / "episodes" / run["accepted_ids"][0]
+    manifest = EpisodeStore(run["out"] / "store").manifest(folder.name)
+    expected = {stream.topic: stream.count for stream in manifest.streams}
+    (bag,) = folder.glob("*.mcap")
+    assert Counter(m.channel.topic for m in read_ros2_messages(bag)) == expected
+    with AnyReader([folder]) as reader:
+        counted = Counter(connection.topic for connection, _, _ in reader.messages())
+    assert counted == expected
+    assert any("camera/top" in topic for topic in expected)
+
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_ends_everything_and_leaves_whole_episodes(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start(out, "--episodes", "50")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("4/5 the robot tries"):
+            break
+    deadline = time.monotonic() + 60
+    while not list((out / "store" / "recording").glob("*/*.mcap")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert running(out) == []
+    store = EpisodeStore(out / "store")
+    assert not list((out / "store" / "recording").iterdir())
+    for name in store.ids():
+        store.verify(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--episode", "3"], "Did you mean '--episodes'?"),
+        (["--episodes", "0"], "--episodes must be at least 1, got 0"),
+        (["--policy", "visoin"], "choose from"),
+    ],
+)
+def test_bad_arguments_are_refused(tmp_path: Path, words: list[str], said: str) -> None:
+    process = start(tmp_path / "run", *words)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    process = start(tmp_path)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "is not an empty folder" in text
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
