@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import rclpy
 from lifecycle_msgs.msg import State, Transition
@@ -20,6 +21,12 @@ UP_WITHIN = 60.0
 """A node must answer this long after its start [s]; a loaded machine takes its time."""
 DONE_WITHIN = 60.0
 """A transition must be done within this time [s]; configuring loads a policy."""
+ASK_AGAIN = 2.0
+"""An answer can be lost: the server need not know this client's reader yet. Then the node is asked
+for its state anew after this long [s]; that does no harm.
+"""
+
+_UNDER_WAY = (State.TRANSITION_STATE_CONFIGURING, State.TRANSITION_STATE_ACTIVATING)
 
 
 class Transitions:
@@ -75,31 +82,43 @@ class Transitions:
             self._change(name, Transition.TRANSITION_ACTIVATE, "activated")
 
     def _state(self, name: str) -> int:
-        answer = self._call(GetState, f"{name}/get_state", GetState.Request(), UP_WITHIN)
-        return answer.current_state.id if answer else State.PRIMARY_STATE_UNKNOWN
+        end = time.monotonic() + UP_WITHIN
+        while not self._closing.is_set():
+            answer = self._ask(GetState, f"{name}/get_state", GetState.Request(), end, ASK_AGAIN)
+            if answer is not None:
+                return int(answer.current_state.id)
+            self._check(end, f"{name}/get_state", UP_WITHIN)
+        return State.PRIMARY_STATE_UNKNOWN
 
     def _change(self, name: str, transition: int, word: str) -> None:
+        before, service = self._state(name), f"{name}/change_state"
+        end = time.monotonic() + DONE_WITHIN
         request = ChangeState.Request(transition=Transition(id=transition))
-        answer = self._call(ChangeState, f"{name}/change_state", request, DONE_WITHIN)
-        if answer and not answer.success:
+        answer = self._ask(ChangeState, service, request, end, 3.0 * ASK_AGAIN)
+        while answer is None and not self._closing.is_set():
+            if self._state(name) not in (before, *_UNDER_WAY):
+                break
+            self._check(end, service, DONE_WITHIN)
+        if answer is not None and not answer.success:
             raise HiorsError(f"{name} could not be {word}; its log says why.")
-        if answer:
+        if not self._closing.is_set():
             self._show(f"{name} {word}")
 
-    def _call(self, kind: type, service: str, request: object, seconds: float) -> object:
-        """Return the answer, or None when closing."""
+    def _check(self, end: float, service: str, seconds: float) -> None:
+        if time.monotonic() >= end:
+            raise HiorsError(f"Service {service} did not answer within {seconds:.0f} s.")
+
+    def _ask(self, kind: type, service: str, request: Any, end: float, patience: float) -> Any:
+        """Return the answer to one call, or None when it does not come in time."""
         client = self._node.create_client(kind, service)
-        end = time.monotonic() + seconds
         try:
-            ready = self._wait(client.service_is_ready, end)
-            future = client.call_async(request) if ready else None
-            if future is not None and self._wait(future.done, end):
-                return future.result()
+            if not self._wait(client.service_is_ready, end):
+                return None
+            future = client.call_async(request)
+            done = self._wait(future.done, min(end, time.monotonic() + patience))
+            return future.result() if done else None
         finally:
             self._node.destroy_client(client)
-        if self._closing.is_set():
-            return None
-        raise HiorsError(f"Service {service} did not answer within {seconds:.0f} s.")
 
     def _wait(self, condition: Callable[[], bool], end: float) -> bool:
         while not condition() and time.monotonic() < end and not self._closing.is_set():
