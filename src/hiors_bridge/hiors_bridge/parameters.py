@@ -46,7 +46,7 @@ class BridgeParameters:
     ] = 0.5
     max_missing: Annotated[
         float, Doc("Largest share of lost control ticks in an accepted episode."), Range(0.0, 1.0)
-    ] = 0.05
+    ] = 0.2
     status_timeout: Annotated[
         float, Doc("Age of the learner's status after which it is GONE [s]."), Range(0.5, 3600.0)
     ] = 5.0

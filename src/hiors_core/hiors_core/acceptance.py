@@ -44,7 +44,7 @@ class AcceptanceRule:
     min_length: float = 1.0
     min_transitions: int = 3
     max_gap: float = 0.5
-    max_missing: float = 0.05
+    max_missing: float = 0.2
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
