@@ -51,7 +51,7 @@ def test_stage_rewards_that_add_up_to_m_on_paper_reach_it():
         ({"moving": 0, "transitions": 0}, "0 of 0"),
         ({"aborted": True}, "aborted"),
         ({"max_gap": 0.6}, "gap of 0.60 s"),
-        ({"missing": 0.1}, "10.0% of the control ticks"),
+        ({"missing": 0.3}, "30.0% of the control ticks"),
     ],
 )
 def test_every_ground_for_rejection_is_written(changes, word):
@@ -66,7 +66,7 @@ def test_all_grounds_are_written_together():
 
 
 def test_limits_themselves_are_accepted():
-    edge = summary(length=1.0, moving=3, max_gap=0.5, missing=0.05)
+    edge = summary(length=1.0, moving=3, max_gap=0.5, missing=0.2)
     assert accept(edge, AcceptanceRule(), k=0).accepted
 
 

@@ -208,17 +208,18 @@ def test_lost_ticks_show_in_the_summary(store):
     assert found.max_gap == pytest.approx(16 * TICK, abs=1e-6)
 
 
-def test_states_are_kept_at_thirty_hertz_and_actions_all(store):
+@pytest.mark.parametrize(("rate", "kept"), [(60, 120), (500, 200)])
+def test_states_are_kept_up_to_a_hundred_hertz_and_actions_all(store, rate, kept):
     recording = start_recording(store, meta())
-    for i in range(240):
-        stamp = START + to_ns(i / 120)
-        recording.joint_state(stamp, sweep(i / 120))
+    for i in range(2 * rate):
+        stamp = START + to_ns(i / rate)
+        recording.joint_state(stamp, sweep(i / rate))
         recording.executed(
-            stamp, tick=i, epoch=1, authority=Authority.POLICY, position=sweep(i / 120)
+            stamp, tick=i, epoch=1, authority=Authority.POLICY, position=sweep(i / rate)
         )
     manifest = recording.finish("x")
-    assert manifest.stream("/joint_states").count == pytest.approx(60, abs=1)
-    assert manifest.stream("/control/executed").count == 240
+    assert manifest.stream("/joint_states").count == pytest.approx(kept, abs=2)
+    assert manifest.stream("/control/executed").count == 2 * rate
 
 
 def test_raw_messages_are_taken_as_they_come(store):

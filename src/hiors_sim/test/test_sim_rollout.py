@@ -2,7 +2,7 @@
 """Episodes in process: demonstrations, policy alone, interventions, recording, evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -193,7 +193,8 @@ def test_a_person_rescues_a_policy_that_grasps_beside(
 def test_a_person_hands_back_and_takes_over_again(
     environment: FastEnvironment, robot: RobotModel, task: SimTask
 ) -> None:
-    operator = person(robot, task, attention=1.0, hand_back=1.0, keep_on=0.0)
+    patient = replace(task, task=replace(task.task, time_limit=25.0))
+    operator = person(robot, patient, attention=1.0, hand_back=1.0, keep_on=0.0)
     result = rollout(environment, RestingPolicy(robot), operator, seed=3, time_limit=25.0)
     assert result.success
     assert result.interventions >= 2
