@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from geometry_msgs.msg import PoseStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
 
@@ -345,7 +344,7 @@ class PolicyNode(HiorsLifecycleNode):
 
 def main() -> int:
     """Run the node."""
-    return run_node(PolicyNode, executor=lambda: MultiThreadedExecutor(num_threads=2))
+    return run_node(PolicyNode)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Display:
         )
         self._episodes = self._bars.add_task("online episodes", total=episodes)
         self._live = Live(
-            self, console=self.console, refresh_per_second=4, transient=False, screen=False
+            self, console=self.console, refresh_per_second=2, transient=False, screen=False
         )
 
     def __enter__(self) -> "Display":
