@@ -20,6 +20,8 @@ from hiors_ros.node import HiorsNode
 
 _STATE_MAX_AGE = 2.0
 _WAIT = 0.02
+SEEN = 0.3
+"""From a reset scene to the start of the episode [s]: several frames of every stream."""
 SETTLING = 3.0
 """Longest wait for the arm to stand still before the scene is reset [s]."""
 _REQUEST_TIMEOUT = 5.0
@@ -86,6 +88,8 @@ class ControlLine:
         while True:
             response = self._call(self._scene, request, timeout, timeout)
             if response.success:
+                # Perception must have seen the new scene before anybody judges or infers from it.
+                threading.Event().wait(SEEN)
                 return
             if self._clock.now() >= patience:
                 raise StateError(f"The scene was not reset: {response.message}")
