@@ -25,6 +25,11 @@ from hiors_ros.diagnostics import Diagnostics, Level
 
 P = TypeVar("P")
 
+SWITCH_INTERVAL = 0.0005
+"""How long one thread may keep the others of its node waiting [s]; Python's own 5 ms adds up over
+the threads of a driver to more than a control period.
+"""
+
 
 class _HiorsMixin(Node):
     """What hiors adds to an rclpy node."""
@@ -109,6 +114,7 @@ def run_node(
     The events executor costs a third of the processor time of the single-threaded one, whose wait
     set is built anew for every message.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -3,6 +3,7 @@
 picture.
 """
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,9 @@ from hiors_sim.rendering import SceneRenderer
 from hiors_sim.xtrainer import XTrainerSim
 
 Image = NDArray[np.uint8]
+
+CAMERA_NICE = 10
+"""Priority that rendering gives way with."""
 
 
 class CameraLoop:
@@ -44,6 +48,8 @@ class CameraLoop:
         self._thread.join(5.0)
 
     def _run(self) -> None:
+        # Pictures may come late, the protocols of the robot may not. Linux: only this thread.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CAMERA_NICE)
         try:
             self._render_all()
         except HiorsError as error:
