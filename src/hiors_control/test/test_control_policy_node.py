@@ -188,8 +188,9 @@ def test_chunks_come_only_while_they_are_wanted_and_say_what_they_are(graph: Gra
     assert len(first.values) == 8 * 7
     assert first.epoch == 1
     age = to_ns(first.header.stamp) - to_ns(first.obs_stamp)
-    assert 0 <= age < 10**9
-    assert to_ns(third.obs_stamp) - to_ns(first.obs_stamp) >= 0.09e9
+    # Two clocks of one machine: the test stamps the command, the node the chunk.
+    assert -(10**7) < age < 10**9
+    assert to_ns(first.obs_stamp) < to_ns(second.obs_stamp) < to_ns(third.obs_stamp)
     active = graph.world.active[-1]
     assert (active.version, active.active) == ("v000001", True)
 
