@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from geometry_msgs.msg import PoseStamped
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
 
@@ -37,6 +36,7 @@ from hiors_ros.conversions import to_ns as stamp_ns
 from hiors_ros.diagnostics import Level
 from hiors_ros.images import to_numpy
 from hiors_ros.node import HiorsLifecycleNode, run_node
+from hiors_ros.slow_services import SlowServices
 
 _LOAD_DEADLINE = 30.0
 _WAKE = 0.05
@@ -62,6 +62,7 @@ class PolicyNode(HiorsLifecycleNode):
         self._current: Checkpoint | None = None
         self._streams: Streams | None = None
         self._swap: CheckpointSwap | None = None
+        self._slow: SlowServices | None = None
         self._thread: threading.Thread | None = None
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
@@ -145,13 +146,8 @@ class PolicyNode(HiorsLifecycleNode):
             *(self._subscribe_object(name) for name in spec.objects),
             *(self._subscribe_camera(name) for name in spec.cameras),
         ]
-        # Loading takes a while; in a group of its own it does not hold up the subscriptions.
-        self._service = self.create_service(
-            LoadCheckpoint,
-            "policy/load_checkpoint",
-            self._on_load,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-        )
+        self._slow = SlowServices(self)
+        self._slow.serve(LoadCheckpoint, "policy/load_checkpoint", self._on_load)
 
     def _subscribe_object(self, name: str) -> Any:
         topic = object_topic(name)
@@ -333,7 +329,9 @@ class PolicyNode(HiorsLifecycleNode):
         if self._swap is not None:
             self._swap.close()
             self._swap = None
-            self.destroy_service(self._service)
+        if self._slow is not None:
+            self._slow.close()
+            self._slow = None
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         for publisher in self._outputs:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import rclpy
-from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import Executor, ExternalShutdownException
+from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
@@ -54,7 +53,6 @@ class _HiorsMixin(Node):
         topic: str,
         callback: Callable[[Any], None],
         *,
-        group: CallbackGroup | None = None,
         profile: QoSProfile | None = None,
         raw: bool = False,
     ) -> Subscription:
@@ -73,7 +71,6 @@ class _HiorsMixin(Node):
             topic,
             callback,
             profile or qos.profile(topic),
-            callback_group=group,
             event_callbacks=events,
             raw=raw,
         )
@@ -105,7 +102,6 @@ class HiorsLifecycleNode(_HiorsMixin, LifecycleNode):
 def run_node(
     factory: Callable[[], _HiorsMixin],
     *,
-    executor: Callable[[], Executor] = EventsExecutor,
     args: Sequence[str] | None = None,
 ) -> int:
     """Build the node, spin it until SIGINT or SIGTERM, close it. Returns the exit code.
@@ -120,7 +116,7 @@ def run_node(
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: _HiorsMixin | None = None
-    spinner = executor()
+    spinner = EventsExecutor()
     try:
         node = factory()
         spinner.add_node(node)

@@ -3,11 +3,10 @@
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future as WorkFuture
+from concurrent.futures import Future, wait
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
@@ -20,6 +19,7 @@ from hiors_interfaces.msg import ControlCommand, ExecutedAction
 from hiors_ros.conversions import doubles, to_ns, to_pose, to_stamp
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
+from hiors_ros.slow_services import SlowServices
 from hiors_xtrainer.arm import ArmState
 from hiors_xtrainer.driver import XTrainerDriver
 from hiors_xtrainer.parameters import ArmParameters, DriverParameters, driver_settings
@@ -48,11 +48,9 @@ class DriverNode(HiorsNode):
             self.advertise(PoseStamped, f"ee_pose/{arm.name}") for arm in self._robot.arms
         ]
         self.subscribe(ControlCommand, "control/command", self._on_command)
-        for name, action in (
-            ("enable", self._driver.enable),
-            ("clear_error", self._driver.clear_error),
-        ):
-            self.create_service(Trigger, f"driver/{name}", self._service(action))
+        self._slow = SlowServices(self)
+        self._slow.serve(Trigger, "driver/enable", _handler(self._driver.enable))
+        self._slow.serve(Trigger, "driver/clear_error", _handler(self._driver.clear_error))
         self._stamp = 0
         self._late = 0
         self._driver.start()
@@ -62,6 +60,7 @@ class DriverNode(HiorsNode):
     def close(self) -> None:
         """Stop streaming; the arms hold their position."""
         self._driver.close()
+        self._slow.close()
 
     def _on_command(self, message: ControlCommand) -> None:
         if list(message.names) != self._names:
@@ -147,26 +146,24 @@ class DriverNode(HiorsNode):
         if not status.refused or not status.problem:
             self.diagnostics.set("command", Level.OK, "commands are accepted")
 
-    def _service(
-        self, action: "Callable[[], list[WorkFuture[str]]]"
-    ) -> "Callable[[Trigger.Request, Trigger.Response], object]":
-        async def serve(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            messages, response.success = [], True
-            for work in action():
-                await self._settled(work)
-                error = work.exception()
-                response.success &= error is None
-                messages.append(str(error) if error else work.result())
-            response.message = "; ".join(messages)
-            return response
 
-        return serve
+def _handler(
+    action: Callable[[], list[Future[str]]],
+) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+    """Return a service handler that does the action and reports on every arm."""
 
-    def _settled(self, work: "WorkFuture[str]") -> Future:
-        """Return an rclpy future that is done when the arm's thread is."""
-        future = Future(executor=self.executor)
-        work.add_done_callback(lambda _: future.set_result(None))
-        return future
+    def serve(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        works = action()
+        wait(works)
+        errors = [work.exception() for work in works]
+        response.success = not any(errors)
+        response.message = "; ".join(
+            str(error) if error else work.result()
+            for work, error in zip(works, errors, strict=True)
+        )
+        return response
+
+    return serve
 
 
 def main() -> int:
