@@ -25,6 +25,11 @@ from hiors_core.store import EpisodeStore
 
 ROOT = Path(__file__).resolve().parents[1]
 EPISODES = 6
+DILIGENT = """
+sim: {ros__parameters: {image_rate: 5.0}}
+operator: {ros__parameters: {attention: 1.0, hand_back: 0.0, keep_on: 1.0}}
+"""
+"""A person who watches every episode and finishes what they took over: some episode succeeds."""
 FEW = ["--demonstrations", "12", "--steps", "200", "--evaluation", "2", "--headless"]
 
 
@@ -53,8 +58,14 @@ def running(out: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def run(ros_domain: int, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("demo") / "run"
-    process = start(out, "--episodes", str(EPISODES), "--seed", "1")
-    text, _ = process.communicate(timeout=400)
+    params = out.with_name("params.yaml")
+    params.write_text(DILIGENT)
+    words = ["--episodes", str(EPISODES), "--seed", "1", "--params", str(params)]
+    process = start(out, *words)
+    try:
+        text, _ = process.communicate(timeout=400)
+    finally:
+        process.kill()
     assert process.returncode == 0, text
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
     return summary | {"out": out, "text": text}
@@ -119,6 +130,7 @@ def test_ctrl_c_ends_everything_and_leaves_whole_episodes(tmp_path: Path) -> Non
         (["--episode", "3"], "Did you mean '--episodes'?"),
         (["--episodes", "0"], "--episodes must be at least 1, got 0"),
         (["--policy", "visoin"], "choose from"),
+        (["--params", "nowhere.yaml"], "nowhere.yaml is not a file"),
     ],
 )
 def test_bad_arguments_are_refused(tmp_path: Path, words: list[str], said: str) -> None:

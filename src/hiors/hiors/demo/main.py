@@ -19,7 +19,9 @@ from hiors.demo.table import Display
 from hiors.graph import build_graph, config_file, learner_program
 from hiors.options import Parser
 from hiors.up import Bringup
+from hiors_core.durable import write_atomic
 from hiors_core.errors import HiorsError, InvalidValue
+from hiors_core.link import Link
 from hiors_core.robot import load_robot
 from hiors_sim.task import load_sim_task
 
@@ -38,6 +40,7 @@ class Options:
     demonstrations: int
     steps: int
     evaluation: int
+    params: Path
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,15 +108,10 @@ class Demo:
             "--out": self.options.out / "checkpoints" / "v000000-start",
         }
         words = [str(word) for pair in files.items() for word in pair]
-        log = self.options.out / "logs" / "starting_policy.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        stages.run_learner([*learner_program(), *words], log)
+        stages.run_learner([*learner_program(), *words], self.options.out / "logs")
 
     def _evaluate(self, count: int) -> dict[str, int]:
-        latest = self.options.out / "checkpoints" / "latest.json"
-        version = str(json.loads(latest.read_text(encoding="utf-8"))["version"])
-        checkpoint = self.options.out / "checkpoints" / version
-        return stages.evaluate(self.scene, checkpoint, self.seeds, count)
+        return stages.evaluate(self.scene, self.options.out / "checkpoints", self.seeds, count)
 
     def _graph(self) -> Bringup:
         args = BringupArgs(
@@ -123,7 +121,7 @@ class Demo:
             run_dir=str(self.options.out),
             learner_config=str(config_file("learner", "demo")),
             sees=self.options.policy,
-            params=str(places.config() / "demo.yaml"),
+            params=str(self.options.params),
             seed=self.options.seed,
             log_level="warn",
         )
@@ -142,14 +140,17 @@ class Demo:
             self.display.stage("4/5 waiting for the learner to come up")
             session.wait(session.learner_up, 120.0, "the learner (logs/learner.log)", beat)
             self.display.stage("4/5 the robot tries, the operator helps, the learner learns")
-            for number in range(1, self.options.episodes + 1):
-                row = EpisodeRow(number=number, seed=self.seeds.online(number))
-                rows.append(row)
-                session.run_episode(row, TASK, beat)
-                self.display.ended(number)
-            self.display.stage("4/5 the learner takes in the last episodes")
-            session.wait(lambda: _settled(rows), 60.0, "the last decisions and the learner", beat)
-            self._note_control(session)
+            try:
+                for number in range(1, self.options.episodes + 1):
+                    row = EpisodeRow(number=number, seed=self.seeds.online(number))
+                    rows.append(row)
+                    session.run_episode(row, TASK, beat)
+                    self.display.ended(number)
+                self.display.stage("4/5 the learner takes in the last episodes")
+                what = "the last decisions and the learner"
+                session.wait(lambda: _settled(rows), 60.0, what, beat)
+            finally:
+                self._note_control(session)
 
     def _beat(self, session: Session, graph: Bringup) -> Callable[[], None]:
         def beat() -> None:
@@ -185,6 +186,10 @@ class Demo:
             "missed_ticks": int(control.missed_ticks) if control is not None else None,
         }
 
+    def _learner_ids(self) -> list[str]:
+        entries = Link(self.options.out / "link").ledger()
+        return [entry.episode_id for entry in entries if entry.kind == "online"]
+
     def summary(self, wall: float) -> dict[str, Any]:
         """Return what summary.json holds."""
         rows = self.result.rows
@@ -195,7 +200,7 @@ class Demo:
             "episodes": len(rows),
             "accepted_ids": [r.episode_id for r in rows if r.decision == "accepted"],
             "rejected": {r.episode_id: list(r.reasons) for r in rows if r.decision == "rejected"},
-            "learner_ids": _learner_ids(self.options.out / "link" / "ledger.jsonl"),
+            "learner_ids": self._learner_ids(),
             "start_success": self.result.start,
             "final_success": self.result.final,
             "first20": success_count(rows[:20]),
@@ -211,13 +216,6 @@ class Demo:
 
 def _settled(rows: Sequence[EpisodeRow]) -> bool:
     return all(r.decision == "rejected" or r.learned for r in rows if r.outcome != "none")
-
-
-def _learner_ids(ledger: Path) -> list[str]:
-    if not ledger.is_file():
-        return []
-    entries = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
-    return [str(e["episode_id"]) for e in entries if e["kind"] == "online"]
 
 
 def _of(counts: dict[str, int]) -> str:
@@ -240,7 +238,8 @@ def main(argv: Sequence[str]) -> int:
         finally:
             if demo.result.rows or demo.result.start:
                 summary = demo.summary(time.monotonic() - began)
-                report.write_summary(options.out / "summary.json", summary)
+                text = json.dumps(summary, indent=2, sort_keys=True) + "\n"
+                write_atomic(options.out / "summary.json", text.encode(), "summary")
         curve = options.out / "learning_curve.png"
         report.draw_curve(curve, demo.result.rows, demo.result.start, demo.result.final)
         display.stage("done")
@@ -265,6 +264,9 @@ def _parser() -> Parser:
     parser.add_argument("--demonstrations", type=int, default=40, help="to start from (40)")
     parser.add_argument("--steps", type=int, default=2000, help="of the starting policy (2000)")
     parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
+    parser.add_argument(
+        "--params", type=Path, help="YAML parameters laid over the graph's (config/demo.yaml)"
+    )
     return parser
 
 
@@ -277,6 +279,9 @@ def _options(found: argparse.Namespace) -> Options:
     out = (found.out or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidValue(f"--out {out} exists and is not an empty folder: choose another")
+    params = (found.params or places.config() / "demo.yaml").resolve()
+    if not params.is_file():
+        raise InvalidValue(f"--params {params} is not a file")
     return Options(
         episodes=found.episodes,
         out=out,
@@ -286,6 +291,7 @@ def _options(found: argparse.Namespace) -> Options:
         demonstrations=found.demonstrations,
         steps=found.steps,
         evaluation=found.evaluation,
+        params=params,
     )
 
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a finished demo leaves: summary.json and the picture of the learning curve."""
+"""Pictures and intervals of a finished demo."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +8,6 @@ from typing import Any
 import numpy as np
 
 from hiors.demo.records import EpisodeRow
-
-
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write the summary whole or not at all."""
-    aside = path.with_suffix(".json.part")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(summary, file, indent=2, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def draw_curve(

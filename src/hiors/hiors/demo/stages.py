@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages of the demo that need no running graph: demonstrations, starting policy, evaluation."""
 
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiors.supervisor import Command, Supervisor
 from hiors_core.errors import HiorsError
 from hiors_core.robot import RobotModel
 from hiors_sim.task import SimTask
@@ -78,11 +75,14 @@ def record_demonstrations(
         store.close()
 
 
-def evaluate(scene: Scene, checkpoint: Path, seeds: Seeds, count: int) -> dict[str, int]:
-    """Run the checkpoint alone on ``count`` fresh scenes; {"k": successes, "n": count}."""
-    from hiors_policy.checkpoint import load_policy
+def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[str, int]:
+    """Run the newest checkpoint alone on fresh scenes; {"k": successes, "n": count}."""
+    from hiors_policy.checkpoint import load_policy, read_latest
     from hiors_sim.evaluation import Evaluator
 
+    checkpoint = read_latest(checkpoints)
+    if checkpoint is None:
+        raise HiorsError(f"No checkpoint was published in {checkpoints}")
     evaluator = Evaluator(scene.robot, scene.task)
     try:
         policy = load_policy(checkpoint)
@@ -92,39 +92,14 @@ def evaluate(scene: Scene, checkpoint: Path, seeds: Seeds, count: int) -> dict[s
     return {"k": result.k, "n": result.n}
 
 
-def run_learner(
-    command: Sequence[str], log: Path, poll: Callable[[], None] = lambda: None
-) -> None:
-    """Run an offline learner process to its end; its output goes to ``log``."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            while process.poll() is None:
-                poll()
-                time.sleep(0.1)
-        finally:
-            if process.poll() is None:
-                _end_group(process)
-    if process.returncode != 0:
+def run_learner(command: Sequence[str], logs: Path) -> None:
+    """Run an offline learner process to its end; its output goes to starting_policy.log."""
+    log = logs / "starting_policy.log"
+    one = Command(name=log.stem, argv=tuple(command))
+    supervisor = Supervisor([one], logs, show=lambda _line: None)
+    supervisor.start()
+    if code := supervisor.run():
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
         raise HiorsError(
-            f"The learner ended with code {process.returncode}. Its log {log} ends with:\n"
-            + "\n".join(tail)
+            f"The learner ended with code {code}. Its log {log} ends with:\n" + "\n".join(tail)
         )
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    for number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(timeout=seconds)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
