@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hiors.spec import Graph, NodeSpec
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.checked import read_yaml
+from hiors_core.errors import InvalidValue, UnknownName
 
 EVERY_NODE = "/**"
 
@@ -37,10 +36,7 @@ def _overridden(node: NodeSpec, given: Mapping[str, Mapping[str, Any]]) -> NodeS
 
 
 def _load(path: Path) -> Mapping[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the parameter file {path}: {error}") from error
+    data = read_yaml(path, "parameter file")
     if not isinstance(data, Mapping) or not data:
         raise InvalidValue(
             f"{path} must map node names to 'ros__parameters', as in "

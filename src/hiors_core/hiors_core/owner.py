@@ -59,7 +59,8 @@ class Claim:
     def take(self) -> None:
         """Take the lock once more, or raise StateError naming the process that has it."""
         if self._count == 0:
-            self._descriptor = self._lock()
+            busy = f"The store {self._path.parent} is being recorded into by process {{holder}};"
+            self._descriptor = lock_file(self._path, f"{busy} stop that one first")
         self._count += 1
 
     def release(self) -> None:
@@ -68,20 +69,24 @@ class Claim:
         if self._count == 0:
             os.close(self._descriptor)
 
-    def _lock(self) -> int:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise StateError(
-                f"The store {self._path.parent} is being recorded into by process {holder};"
-                " stop that one first"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return descriptor
+
+def lock_file(path: Path, busy: str) -> int:
+    """Take an exclusive lock that the system frees when the process dies; return its descriptor.
+
+    The file holds the pid of its holder. When another process has it, StateError says ``busy``
+    with that pid in place of ``{holder}``.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise StateError(busy.replace("{holder}", holder)) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
 
 
 def _start(pid: int) -> int:

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The robot as a file says it is: arms, joints, limits, home. Knows no transport."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from numpy.typing import NDArray
 
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
-
-Array = NDArray[np.float64]
+from hiors_core.checked import Array, array, number, read_yaml, section
+from hiors_core.errors import InvalidValue, UnknownName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +99,8 @@ class RobotModel:
 
 def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotModel:
     """Read a robot file (config/robots/*.yaml), with all its arms or only the named ones."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the robot file {path}: {error}") from error
-    top = _section(
+    data = read_yaml(path, "robot file")
+    top = section(
         data, f"{path}", {"name", "control_rate_hz", "arms", "cameras"}, optional={"driver"}
     )
     if not isinstance(top["arms"], Mapping) or not top["arms"]:
@@ -116,7 +109,7 @@ def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotMode
         if name not in top["arms"]:
             raise UnknownName("arm", name, top["arms"], f"They are those of {path}.")
     chosen = [n for n in top["arms"] if arms is None or n in arms]
-    rate = _number(top["control_rate_hz"], f"{path}: control_rate_hz", 1.0, 1000.0)
+    rate = number(top["control_rate_hz"], f"{path}: control_rate_hz", 1.0, 1000.0)
     return RobotModel(
         name=str(top["name"]),
         control_rate_hz=rate,
@@ -127,7 +120,7 @@ def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotMode
 
 def _arm(name: str, data: Any, where: str) -> Arm:
     keys = "base_frame tool_frame joints gripper dh tool home home_gripper limits"
-    part = _section(data, where, set(keys.split()))
+    part = section(data, where, set(keys.split()))
     joints = tuple(str(j) for j in part["joints"])
     n = len(joints)
     return Arm(
@@ -136,10 +129,10 @@ def _arm(name: str, data: Any, where: str) -> Arm:
         tool_frame=str(part["tool_frame"]),
         joints=joints,
         gripper=str(part["gripper"]),
-        dh=_array(part["dh"], (n, 4), f"{where}.dh"),
-        tool=_array(part["tool"], (3,), f"{where}.tool"),
-        home=_array(part["home"], (n,), f"{where}.home"),
-        home_gripper=_number(part["home_gripper"], f"{where}.home_gripper", 0.0, 1.0),
+        dh=array(part["dh"], (n, 4), f"{where}.dh"),
+        tool=array(part["tool"], (3,), f"{where}.tool"),
+        home=array(part["home"], (n,), f"{where}.home"),
+        home_gripper=number(part["home_gripper"], f"{where}.home_gripper", 0.0, 1.0),
         limits=_limits(part["limits"], n, f"{where}.limits"),
     )
 
@@ -147,46 +140,13 @@ def _arm(name: str, data: Any, where: str) -> Arm:
 def _limits(data: Any, n: int, where: str) -> Limits:
     vectors = {"lower": n, "upper": n, "velocity": n, "acceleration": n}
     vectors |= {"workspace_lower": 3, "workspace_upper": 3}
-    part = _section(data, where, {*vectors, "gripper_velocity"})
-    arrays = {k: _array(part[k], (size,), f"{where}.{k}") for k, size in vectors.items()}
+    part = section(data, where, {*vectors, "gripper_velocity"})
+    arrays = {k: array(part[k], (size,), f"{where}.{k}") for k, size in vectors.items()}
     for low, high in (("lower", "upper"), ("workspace_lower", "workspace_upper")):
         if not np.all(arrays[low] < arrays[high]):
             raise InvalidValue(f"{where}: every {low} must be below {high}")
     for key in ("velocity", "acceleration"):
         if not np.all(arrays[key] > 0.0):
             raise InvalidValue(f"{where}.{key}: every value must be above 0, got {part[key]}")
-    speed = _number(part["gripper_velocity"], f"{where}.gripper_velocity", 0.01, 100.0)
+    speed = number(part["gripper_velocity"], f"{where}.gripper_velocity", 0.01, 100.0)
     return Limits(gripper_velocity=speed, **arrays)
-
-
-def _section(
-    data: Any, where: str, required: set[str], optional: set[str] | None = None
-) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise InvalidValue(f"{where} must be a mapping with {', '.join(sorted(required))}")
-    allowed = required | (optional or set())
-    for key in data:
-        if key not in allowed:
-            raise UnknownName("key", str(key), allowed, f"In {where}.")
-    if missing := required - set(data):
-        raise InvalidValue(f"{where} lacks {', '.join(sorted(missing))}")
-    return data
-
-
-def _array(value: Any, shape: tuple[int, ...], where: str) -> Array:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(f"{where} must be numbers of shape {shape}: {error}") from error
-    if array.shape != shape or not np.all(np.isfinite(array)):
-        raise InvalidValue(f"{where} must be finite numbers of shape {shape}, got {value}")
-    array.setflags(write=False)
-    return array
-
-
-def _number(value: Any, where: str, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidValue(f"{where} must be a number, got {value!r}")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidValue(f"{where} must be within {low} .. {high}, got {value}")
-    return float(value)

@@ -3,15 +3,13 @@
 values. Knows no simulator.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.checked import number, read_yaml, section
+from hiors_core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +44,7 @@ class Task:
 
 def load_task(path: str | Path) -> Task:
     """Read a task file; unknown keys, missing keys and values out of range are refused."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the task file {path}: {error}") from error
+    data = read_yaml(path, "task file")
     keys = {"name", "instruction", "arm", "objects", "time_limit", "logging", "acceptance"}
     top = section(data, str(path), keys, optional={"scene"})
     logging = section(top["logging"], f"{path}: logging", {"f_low", "f_high"})
@@ -71,30 +66,6 @@ def load_task(path: str | Path) -> Task:
         noop_threshold=number(rule["noop_threshold"], f"{where}.noop_threshold", 0.0, 10.0),
         scene=top.get("scene") or {},
     )
-
-
-def section(
-    data: Any, where: str, required: set[str], optional: set[str] | None = None
-) -> Mapping[str, Any]:
-    """Return ``data`` when it is a mapping with exactly the allowed keys."""
-    if not isinstance(data, Mapping):
-        raise InvalidValue(f"{where} must be a mapping with {', '.join(sorted(required))}")
-    allowed = required | (optional or set())
-    for key in data:
-        if key not in allowed:
-            raise UnknownName("key", str(key), allowed, f"In {where}.")
-    if missing := required - set(data):
-        raise InvalidValue(f"{where} lacks {', '.join(sorted(missing))}")
-    return data
-
-
-def number(value: Any, where: str, low: float, high: float) -> float:
-    """Return ``value`` when it is a finite number within ``low .. high``."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidValue(f"{where} must be a number, got {value!r}")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidValue(f"{where} must be within {low} .. {high}, got {value}")
-    return float(value)
 
 
 def _text(value: Any, where: str) -> str:

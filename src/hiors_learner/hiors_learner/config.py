@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from hiors_core.checked import read_yaml
 from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 from hiors_learner.settings import LearnerSettings
 
@@ -17,10 +16,7 @@ T = TypeVar("T")
 
 def load_settings(path: str | Path) -> LearnerSettings:
     """Read a file such as config/learner/default.yaml; missing keys keep their default."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the learner file {path}: {error}") from error
+    data = read_yaml(path, "learner file")
     try:
         return parse(LearnerSettings, data or {}, "")
     except HiorsError as error:

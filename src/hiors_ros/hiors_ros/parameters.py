@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import (
     InvalidParameterTypeException,
@@ -23,7 +22,8 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.checked import read_yaml
+from hiors_core.errors import InvalidValue, UnknownName
 
 T = TypeVar("T")
 
@@ -192,10 +192,7 @@ def _params_files(argv: Iterable[str]) -> list[Path]:
 
 
 def _refuse_unmatched(node: Node, path: Path) -> None:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the parameter file {path}: {error}") from error
+    data = read_yaml(path, "parameter file") or {}
     full = node.get_fully_qualified_name()
     name, space = node.get_name(), node.get_namespace()
     keys = list(_node_keys(data))

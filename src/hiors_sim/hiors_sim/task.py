@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiors_core.checked import number, section
 from hiors_core.errors import InvalidValue
-from hiors_core.task import Task, load_task, number, section
+from hiors_core.task import Task, load_task
 
 Array = NDArray[np.float64]
 
