@@ -134,7 +134,8 @@ class DobotEmulator:
 
     def _bind(self, name: str) -> socket.socket:
         port = getattr(self.ports, name)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Named, since asyncio turns Nagle off only for sockets that say they are TCP.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self.host, port))
