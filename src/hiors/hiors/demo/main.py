@@ -13,7 +13,7 @@ from typing import Any
 from hiors import places
 from hiors.arguments import BringupArgs
 from hiors.demo import report, stages
-from hiors.demo.records import EpisodeRow, success_count
+from hiors.demo.records import EpisodeRow, check_some_ran, success_count
 from hiors.demo.session import Session
 from hiors.demo.table import Display
 from hiors.graph import build_graph, config_file, learner_program
@@ -146,6 +146,7 @@ class Demo:
                     rows.append(row)
                     session.run_episode(row, TASK, beat)
                     self.display.ended(number)
+                    check_some_ran(rows)
                 self.display.stage("4/5 the learner takes in the last episodes")
                 what = "the last decisions and the learner"
                 session.wait(lambda: _settled(rows), 60.0, what, beat)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hiors_core.clock import to_s
+from hiors_core.errors import HiorsError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class EpisodeRow:
 
     Attributes:
         duration: [s]. human_fraction: share of the control ticks in which a person drove.
-        outcome: "success", "failure", "discard" or "none".
+        outcome: "success", "failure", "discard" or "none". ending: why it ended.
         decision: "accepted", "rejected" or "" while it is open; reasons say why.
         learned: whether the learner has taken it in.
     """
@@ -27,6 +28,7 @@ class EpisodeRow:
     interventions: int = 0
     human_fraction: float = 0.0
     outcome: str = "none"
+    ending: str = ""
     decision: str = ""
     reasons: tuple[str, ...] = ()
     policy_versions: tuple[str, ...] = ()
@@ -82,6 +84,14 @@ class CommandLog:
             if near.size > 1:
                 worst = max(worst, to_s(int(np.diff(near).max())) * 1e3)
         return round(worst, 3)
+
+
+def check_some_ran(rows: Sequence[EpisodeRow], most: int = 3) -> None:
+    """Raise HiorsError when the last ``most`` episodes all ended without a judgement."""
+    last = rows[-most:]
+    if len(last) == most and all(row.outcome == "none" for row in last):
+        reasons = "; ".join(sorted({row.ending or "no reason was given" for row in last}))
+        raise HiorsError(f"{most} episodes in a row could not be run to an end: {reasons}")
 
 
 def success_count(rows: Sequence[EpisodeRow]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from hiors_interfaces.msg import (
     ControlCommand,
     ControlState,
     EpisodeStatus,
+    ExecutedAction,
     LearnerStatus,
 )
 from hiors_ros import qos
@@ -36,6 +37,7 @@ class Heard:
 
     control: ControlState | None = None
     learner: LearnerStatus | None = None
+    executed: bool = False
     checkpoint: str = ""
     swaps: list[int] = field(default_factory=list)
     statuses: dict[str, EpisodeStatus] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Session:
         deep = QoSProfile(depth=300)
         listen: list[tuple[Any, str, Callable[[Any], None], QoSProfile]] = [
             (ControlCommand, "control/command", self._on_command, deep),
+            (ExecutedAction, "control/executed", self._on_executed, deep),
             (ControlState, "control/state", self._on_control, qos.profile("control/state")),
             (LearnerStatus, "learner/status", self._on_learner, qos.profile("learner/status")),
             (CheckpointInfo, "policy/checkpoint", self._on_swap, qos.profile("policy/checkpoint")),
@@ -81,6 +84,9 @@ class Session:
 
     def _on_command(self, message: ControlCommand) -> None:
         self.commands.add(to_ns(message.header.stamp), message.tick)
+
+    def _on_executed(self, _: ExecutedAction) -> None:
+        self.heard.executed = True
 
     def _on_control(self, message: ControlState) -> None:
         self.heard.control = message
@@ -122,6 +128,8 @@ class Session:
             "fresh streams of the robot (control/state says what lacks)",
             beat,
         )
+        what = "executed actions (control/executed): the driver's log says why it sends none"
+        self.wait(lambda: self.heard.executed, seconds, what, beat)
 
     def learner_up(self) -> bool:
         """Tell whether the learner has taken in the demonstrations and waits for episodes."""
@@ -144,6 +152,7 @@ class Session:
         row.episode_id = result.episode_id
         row.duration = result.duration
         row.outcome = OUTCOMES[result.outcome]
+        row.ending = result.message
         self.update(row)
 
     def update(self, row: EpisodeRow) -> None:
