@@ -222,4 +222,4 @@ def main() -> int:
     """Run the node."""
     # A callback that computes in Python must give the control thread the interpreter at once.
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    return run_node(ArbiterNode)
+    return run_node(ArbiterNode, realtime=True)

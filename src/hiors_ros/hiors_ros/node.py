@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How every hiors node starts, subscribes and ends: exit codes, QoS by table, diagnostics."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import rclpy
@@ -28,6 +30,8 @@ SWITCH_INTERVAL = 0.0005
 """How long one thread may keep the others of its node waiting [s]; Python's own 5 ms adds up over
 the threads of a driver to more than a control period.
 """
+REALTIME_PRIORITY = 20
+"""Of the threads that move the robot; interrupts of the kernel have 50."""
 
 
 class _HiorsMixin(Node):
@@ -99,17 +103,26 @@ class HiorsLifecycleNode(_HiorsMixin, LifecycleNode):
         self.diagnostics = Diagnostics(self, hardware_id)
 
 
+def _ask_for_realtime() -> None:
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
+
+
 def run_node(
     factory: Callable[[], _HiorsMixin],
     *,
+    realtime: bool = False,
     args: Sequence[str] | None = None,
 ) -> int:
     """Build the node, spin it until SIGINT or SIGTERM, close it. Returns the exit code.
 
     0 after a signal, 2 when the node refuses to start (HiorsError, with its message on stderr).
     The events executor costs a third of the processor time of the single-threaded one, whose wait
-    set is built anew for every message.
+    set is built anew for every message. ``realtime`` is for the nodes that move the robot: where
+    the user may (root, or rtprio in limits.conf), their threads run before all ordinary ones.
     """
+    if realtime:
+        _ask_for_realtime()
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node ends with 0 after a signal, with 2 and a sentence when it refuses to start."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -39,6 +40,27 @@ def test_a_signal_ends_the_node_with_zero(number: signal.Signals) -> None:
     node.send_signal(number)
     out, _ = node.communicate(timeout=20)
     assert (node.returncode, out) == (0, "closed\n")
+
+
+def test_a_realtime_node_runs_before_others_where_it_may() -> None:
+    script = SCRIPT.replace("run_node(Unit)", "run_node(Unit, realtime=True)").replace(
+        'print("up", flush=True)', "print(os.sched_getscheduler(0), flush=True)"
+    )
+    node = subprocess.Popen(
+        [sys.executable, "-c", f"import os\n{script}"], stdout=subprocess.PIPE, text=True
+    )
+    assert node.stdout is not None
+    policy = int(node.stdout.readline())
+    node.terminate()
+    node.communicate(timeout=20)
+    assert node.returncode == 0
+    assert policy == (os.SCHED_FIFO if may_be_realtime() else os.SCHED_OTHER)
+
+
+def may_be_realtime() -> bool:
+    ask = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def test_a_refusal_is_a_sentence_and_code_2() -> None:

@@ -26,7 +26,7 @@ class SimParameters:
     image_width: Annotated[int, Doc("Width of the pictures [pixels]."), Range(16, 1280)] = 160
     image_height: Annotated[int, Doc("Height of the pictures [pixels]."), Range(16, 960)] = 120
     object_rate: Annotated[float, Doc("Rate of objects/<name>/pose [Hz]."), Range(1.0, 120.0)] = (
-        30.0
+        60.0
     )
 
 

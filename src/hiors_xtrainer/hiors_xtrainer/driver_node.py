@@ -168,7 +168,7 @@ def _handler(
 
 def main() -> int:
     """Run the node."""
-    return run_node(DriverNode)
+    return run_node(DriverNode, realtime=True)
 
 
 if __name__ == "__main__":
