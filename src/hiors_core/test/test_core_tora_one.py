@@ -16,6 +16,8 @@ FILE = Path(__file__).parents[3] / "config/robots/tora_one.yaml"
 ROBOT = load_robot(FILE)
 LEFT, RIGHT = ROBOT.arms
 MIRROR = np.diag((1.0, -1.0, 1.0))
+HALF_TURN = np.diag((-1.0, -1.0, 1.0))
+"""The right hand about its own axis, so that both wrist cameras look ahead."""
 
 
 def test_columns_of_the_robot():
@@ -48,6 +50,7 @@ def test_which_way_a_joint_moves_the_hanging_hand(joint, way):
 def test_the_tool_points_down_at_home(arm):
     kinematics = ArmKinematics(arm)
     np.testing.assert_allclose(kinematics.home_rotation[:, 2], (0.0, 0.0, -1.0), atol=1e-6)
+    np.testing.assert_allclose(kinematics.home_rotation[:, 1], (1.0, 0.0, 0.0), atol=1e-6)
     side = 0.22 if arm is LEFT else -0.22
     np.testing.assert_allclose(kinematics.position(arm.home), (0.36, side, -0.30), atol=1e-6)
     assert np.all(arm.home > arm.limits.lower)
@@ -61,7 +64,7 @@ def test_the_arms_are_mirror_images():
         q = rng.uniform(LEFT.limits.lower, LEFT.limits.upper)
         a, b = left.matrix(q), right.matrix(-q)
         np.testing.assert_allclose(MIRROR @ a[:3, 3], b[:3, 3], atol=1e-9)
-        np.testing.assert_allclose(MIRROR @ a[:3, :3] @ MIRROR, b[:3, :3], atol=1e-9)
+        np.testing.assert_allclose(MIRROR @ a[:3, :3] @ MIRROR @ HALF_TURN, b[:3, :3], atol=1e-9)
     np.testing.assert_allclose(LEFT.limits.lower, -RIGHT.limits.upper)
     np.testing.assert_allclose(LEFT.limits.upper, -RIGHT.limits.lower)
     np.testing.assert_allclose(LEFT.limits.velocity, RIGHT.limits.velocity)

@@ -2,6 +2,7 @@
 """The Tora One in the simulation: own plausible servos and looks, as its robot file says."""
 
 import dataclasses
+import math
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -13,22 +14,27 @@ from hiors_sim.mjcf_text import geom
 
 Array = NDArray[np.float64]
 
-_HANGING = (0.15, 0.12, 0.0, -0.55, 0.0, 0.0, 0.0)
-"""Posture of the idle right arm [rad]: the elbow a little bent, the wrist camera to the table."""
+FLOOR = -1.25
+"""Height of the floor below the shoulders, the torso half raised [m]."""
+
+_BODY: tuple[tuple[str, tuple[float, ...], tuple[float, float, float], str], ...] = (
+    ("ellipsoid", (0.115, 0.155, 0.200), (-0.02, 0, -0.08), "shell"),
+    ("box", (0.004, 0.050, 0.012), (0.094, 0, -0.05), "accent"),
+    ("ellipsoid", (0.050, 0.190, 0.052), (0, 0, 0), "shell"),
+    ("capsule", (0.085, 0.100), (-0.03, 0, -0.30), "graphite"),
+    ("cylinder", (0.045, 0.060), (-0.02, 0, 0.16), "graphite"),
+    ("ellipsoid", (0.095, 0.085, 0.120), (0.0, 0, 0.31), "shell"),
+    ("ellipsoid", (0.060, 0.072, 0.070), (0.046, 0, 0.32), "dark"),
+    ("box", (0.060, 0.080, 0.370), (-0.08, 0, -0.76), "shell"),
+    ("cylinder", (0.250, 0.070), (-0.10, 0, FLOOR + 0.10), "graphite"),
+    ("cylinder", (0.260, 0.012), (-0.10, 0, FLOOR + 0.19), "accent"),
+)
+"""Torso, shoulders, waist, neck, head, lifting column and wheeled base around the shoulders' line.
+"""
 
 
 def _draw_body(world: ET.Element) -> None:
-    """Draw torso, column and head around the line through the shoulders."""
-    draw = {
-        "chest": ("ellipsoid", (0.115, 0.150, 0.200), (-0.02, 0, -0.08), "shell"),
-        "waist": ("capsule", (0.085, 0.110), (-0.03, 0, -0.30), "graphite"),
-        "emblem": ("box", (0.004, 0.050, 0.012), (0.094, 0, -0.05), "accent"),
-        "neck": ("cylinder", (0.045, 0.060), (-0.02, 0, 0.16), "graphite"),
-        "head": ("ellipsoid", (0.095, 0.085, 0.120), (0.0, 0, 0.31), "shell"),
-        "face": ("ellipsoid", (0.060, 0.072, 0.070), (0.046, 0, 0.32), "dark"),
-        "column": ("box", (0.075, 0.090, 0.400), (-0.10, 0, -0.75), "shell"),
-    }
-    for kind, size, pos, material in draw.values():
+    for kind, size, pos, material in _BODY:
         geom(world, kind, size=size, pos=pos, material=material)
 
 
@@ -58,12 +64,17 @@ def _draw_link(body: ET.Element, i: int, d: float, a: float) -> None:
 
 
 def _parked(main: Arm) -> tuple[Arm, Array]:
-    return mirrored(main), np.array(_HANGING) if main.name == "left" else -np.array(_HANGING)
+    """Return a posture like the moving arm's, the wrist camera turned to the table."""
+    other = mirrored(main)
+    return other, other.home
 
 
 def mirrored(arm: Arm) -> Arm:
-    """Return the arm's mirror image in the plane y = 0; its joints turn the other way."""
+    """Return the arm's mirror image in the plane y = 0, with the hand turned by half a turn as in
+    the robot file; its joints turn the other way.
+    """
     dh = arm.dh * np.array([-1.0, 1.0, 1.0, -1.0])
+    dh[-1, 0] += math.pi
     mount = arm.mount * np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
     return dataclasses.replace(arm, dh=dh, mount=mount, home=-arm.home)
 

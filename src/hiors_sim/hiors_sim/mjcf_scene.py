@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every scene has: materials, light, a table, cameras looking at it. Knows no task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
+
+import numpy as np
 
 from hiors_sim.mjcf_text import TO_GROUND, element, geom, numbers
 
@@ -15,6 +17,7 @@ _MATERIALS: Materials = {
     "accent": ("0.13 0.45 0.86 1", 0.4),
     "steel": ("0.62 0.64 0.67 1", 0.6),
     "rubber": ("0.10 0.10 0.11 1", 0.1),
+    "desk_top": ("0.78 0.74 0.68 1", 0.1),
     "dark": ("0.12 0.13 0.15 1", 0.0),
     "hidden": ("0 0 0 0", 0.0),
 }
@@ -65,3 +68,30 @@ def add_surroundings(world: ET.Element, x: float, y: float, *, table: float = 0.
         material="desk",
         attributes={"name": "table", "friction": "0.8 0.01 0.0001", **TO_GROUND},
     )
+
+
+def add_desk(
+    world: ET.Element, x: tuple[float, float], y: tuple[float, float], top: float
+) -> None:
+    """Add a desk between two x and two y [m], its top at height ``top``."""
+    middle, half = (x[0] + x[1]) / 2, (x[1] - x[0]) / 2
+    centre, wide = (y[0] + y[1]) / 2, (y[1] - y[0]) / 2
+    ground = {"friction": "0.8 0.01 0.0001", **TO_GROUND}
+    size, pos = (half, wide, 0.015), (middle, centre, top - 0.015)
+    geom(world, "box", size=size, pos=pos, material="desk_top", attributes=ground)
+    for i in (-1, 1):
+        for j in (-1, 1):
+            leg = (middle + i * (half - 0.04), centre + j * (wide - 0.04), top - 0.38)
+            geom(world, "box", size=(0.02, 0.02, 0.35), pos=leg, material="steel")
+
+
+def add_camera(
+    world: ET.Element, name: str, *, pos: Sequence[float], target: Sequence[float], fovy: float
+) -> None:
+    """Add a camera at ``pos`` that looks at ``target`` [m], upright; fovy in degrees."""
+    away = np.subtract(pos, target)
+    away = away / np.linalg.norm(away)
+    right = np.cross((0.0, 0.0, 1.0), away)
+    right /= np.linalg.norm(right)
+    axes = numbers(*right, *np.cross(away, right))
+    element(world, "camera", name=name, pos=numbers(*pos), xyaxes=axes, fovy=numbers(fovy))

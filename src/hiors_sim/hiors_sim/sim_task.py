@@ -7,7 +7,6 @@ Knows no task, and of the physics engine only its types.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from xml.etree import ElementTree as ET
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from hiors_sim.watcher import Watcher
 
 Array = NDArray[np.float64]
+
+CLEARANCE = 0.08
+"""Distance of the tool point from where a thing may appear, below which it is in the way [m]."""
 
 
 class Tool(Protocol):
@@ -84,10 +86,9 @@ class SimTask(ABC):
 
     task: Task
 
-    @property
     @abstractmethod
-    def start(self) -> Array:
-        """(3,) middle of the zone in which things are put by a reset [m]."""
+    def in_the_way(self, tool: Array) -> bool:
+        """Tell whether the tool point (3,) is where a reset may put something."""
 
     @abstractmethod
     def build(self, root: ET.Element, world: ET.Element) -> None:
@@ -108,6 +109,3 @@ class SimTask(ABC):
     @abstractmethod
     def watcher(self) -> Watcher:
         """Return who sees when a policy needs help."""
-
-
-Poses = Mapping[str, Array]

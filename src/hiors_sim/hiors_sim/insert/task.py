@@ -16,7 +16,7 @@ from hiors_sim.insert.mjcf import add_scene
 from hiors_sim.insert.props import InsertProps
 from hiors_sim.insert.scene import InsertScene
 from hiors_sim.insert.watcher import InsertWatcher
-from hiors_sim.sim_task import SimTask
+from hiors_sim.sim_task import CLEARANCE, SimTask
 
 if TYPE_CHECKING:
     import mujoco
@@ -30,9 +30,11 @@ class InsertTask(SimTask):
 
     scene: InsertScene
 
-    @property
-    def start(self) -> NDArray[np.float64]:
-        return np.array([*self.scene.start_center, self.scene.plate_height])
+    def in_the_way(self, tool: NDArray[np.float64]) -> bool:
+        scene = self.scene
+        beside = np.abs(tool[:2] - scene.start_center) - scene.start_size / 2
+        top = scene.plate_height + scene.box_size[2]
+        return bool(np.all(beside < CLEARANCE) and tool[2] - top < CLEARANCE)
 
     def build(self, root: ET.Element, world: ET.Element) -> None:
         add_scene(root, world, self.scene)
