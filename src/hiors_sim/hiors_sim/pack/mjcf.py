@@ -39,7 +39,7 @@ def add_scene(root: ET.Element, world: ET.Element, scene: PackScene) -> None:
     z = scene.belt_height
     add_surroundings(world, x, y, table=FLOOR)
     add_desk(world, (0.10, 0.75), (y - 0.60, y + 0.60), scene.table_height)
-    add_camera(world, "top", pos=(0.10, 0.06, 0.36), target=(0.36, 0.22, z), fovy=58.0)
+    add_camera(world, "top", pos=(0.28, 0.20, 0.42), target=(0.36, 0.20, z), fovy=58.0)
     add_camera(world, "overview", pos=(1.35, 0.95, 0.42), target=(0.26, 0.16, -0.24), fovy=46.0)
     _add_conveyor(world, scene)
     _add_box(world, scene)
