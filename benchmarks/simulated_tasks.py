@@ -107,7 +107,7 @@ def _train(
 
 def _share(k: int, n: int) -> str:
     _, low, high = wilson(k, n)
-    return f"{k}/{n} [{100 * low:.0f}, {100 * high:.0f}] %"
+    return f"{k}/{n} [{100 * max(low, 0.0):.0f}, {100 * high:.0f}] %"
 
 
 def _options() -> argparse.ArgumentParser:

@@ -29,10 +29,10 @@ def task() -> InsertTask:
 
 
 def attempts(robot: RobotModel, task: InsertTask, rate: float) -> list[RolloutResult]:
-    slippery = replace(task, scene=replace(task.scene, slip_rate=rate, slip_per_speed=0.0))
+    slippery = replace(task, scene=replace(task.scene, slip_rate=rate, slip_speed=1.0))
     environment = FastEnvironment(robot, slippery)
     operator = ScriptedOperator(slippery, robot.arms[0])
-    return [rollout(environment, operator=operator, seed=seed) for seed in range(4)]
+    return [rollout(environment, operator=operator, seed=seed) for seed in range(3)]
 
 
 def test_a_box_that_always_slips_is_never_inserted(robot: RobotModel, task: InsertTask) -> None:
@@ -53,6 +53,6 @@ def test_chance_belongs_to_the_seed_and_can_be_made_up_for(
 def test_only_the_variant_slips(task: InsertTask) -> None:
     usual = load_sim_task(CONFIG / "tasks" / "insert_moisturizer.yaml")
     assert isinstance(usual, InsertTask)
-    assert (usual.scene.slip_rate, usual.scene.slip_per_speed) == (0.0, 0.0)
+    assert usual.scene.slip_rate == 0.0
     assert task.scene.slip_rate > 0.0
     assert replace(usual.scene, slip_rate=1.0).hole_depth == task.scene.hole_depth

@@ -93,12 +93,12 @@ class _Slip:
     """
 
     def __init__(self, model: mujoco.MjModel, scene: InsertScene) -> None:
-        self._rate, self._per_speed = scene.slip_rate, scene.slip_per_speed
+        self._rate, self._speed = scene.slip_rate, scene.slip_speed
         self._model = model
         names = (model.geom(i).name for i in range(model.ngeom))
         self._pads = [i for i, name in enumerate(names) if "_pad_" in name]
         self._grip = model.geom_friction[self._pads].copy()
-        self.possible = self._rate > 0.0 or self._per_speed > 0.0
+        self.possible = self._rate > 0.0
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -113,7 +113,7 @@ class _Slip:
                 self._slipping = False
                 self._model.geom_friction[self._pads] = self._grip
         elif openness < _LET_GO and above > 0.004:
-            rate = self._rate + self._per_speed * speed
+            rate = self._rate * (1.0 + (speed / self._speed) ** 2)
             if self._rng.random() < 1.0 - math.exp(-rate * seconds):
                 self._slipping = True
                 self._model.geom_friction[self._pads] = _SMOOTH

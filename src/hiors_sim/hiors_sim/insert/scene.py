@@ -25,7 +25,7 @@ class InsertScene:
             [rad].
         seat_height, lateral, openness, retreat, hold: tolerances of success; see the task file.
         slip_rate: how often a carried box slips out of the fingers by chance [1/s].
-        slip_per_speed: how much more often for each m/s of its speed [1/m].
+        slip_speed: speed at which it slips twice as often; the square of the speed counts [m/s].
     """
 
     plate_center: Array
@@ -46,7 +46,7 @@ class InsertScene:
     retreat: float
     hold: float
     slip_rate: float = 0.0
-    slip_per_speed: float = 0.0
+    slip_speed: float = 1.0
 
     @property
     def floor(self) -> float:
@@ -85,7 +85,7 @@ _LAYOUT: Layout = {
         "retreat": ("retreat", 0),
         "hold": ("hold", 0),
     },
-    "slip": {"rate": ("slip_rate", 0), "per_speed": ("slip_per_speed", 0)},
+    "slip": {"rate": ("slip_rate", 0), "speed": ("slip_speed", 0)},
 }
 _POSITIONS = ("plate_center", "hole_position", "start_center")
 
@@ -114,6 +114,8 @@ def _check(scene: InsertScene, where: str) -> None:
             f"{where}: clearance must be within 0 .. 0.02 m and box mass within 0 .. 2 kg, got"
             f" {scene.clearance} and {scene.box_mass}"
         )
+    if scene.slip_speed <= 0.0:
+        raise InvalidValue(f"{where}.slip.speed must be above 0 m/s, got {scene.slip_speed}")
     reach = scene.start_size / 2 + scene.box_size[:2].max()
     inside = np.abs(scene.start_center - scene.plate_center) + reach <= scene.plate_size / 2 + 0.02
     if not inside.all():

@@ -31,7 +31,7 @@ class PackProps:
         belt = model.joint(BELT).id
         self._belt_q, self._belt_v = int(model.jnt_qposadr[belt]), int(model.jnt_dofadr[belt])
         self._place = int(model.body(BOX).mocapid[0])
-        self._box = upright(*scene.box_center, scene.floor)
+        self._box = _box_at(scene, scene.box_center)
         self._speed = float(scene.belt_speed[0])
         self._held = 0.0
 
@@ -42,7 +42,7 @@ class PackProps:
         yaw = rng.uniform(-scene.start_yaw, scene.start_yaw)
         self._speed = float(rng.uniform(*scene.belt_speed))
         place = scene.box_center + scene.box_shift * rng.uniform(-1.0, 1.0, 2)
-        self.place(data, BOX, upright(*place, scene.floor))
+        self.place(data, BOX, _box_at(scene, place))
         self.place(data, BOTTLE, upright(x, y, scene.belt_height + scene.half, yaw))
         data.qvel[self._v[1]] = -self._speed
         self._run(data)
@@ -86,3 +86,7 @@ class PackProps:
     def _bottle(self, data: mujoco.MjData) -> Array:
         x, y, z, yaw = data.qpos[self._q]
         return upright(x, y, z, yaw)
+
+
+def _box_at(scene: PackScene, place: Array) -> Array:
+    return upright(float(place[0]), float(place[1]), scene.floor)
