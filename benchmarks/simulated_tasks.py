@@ -77,8 +77,8 @@ def _clone(scene: stages.Scene, name: str, options: argparse.Namespace) -> list[
         untrained, _ = _train(scene, name, root, "before", 1)
         trained, seconds = _train(scene, name, root, "after", options.steps)
         results = [
-            stages.evaluate(scene, checkpoint, seeds, options.evaluation)
-            for checkpoint in (untrained, trained)
+            stages.evaluate(scene, checkpoints, seeds, options.evaluation)
+            for checkpoints in (untrained, trained)
         ]
     return [*(_share(r["k"], r["n"]) for r in results), f"{seconds:.0f}"]
 
@@ -86,23 +86,25 @@ def _clone(scene: stages.Scene, name: str, options: argparse.Namespace) -> list[
 def _train(
     scene: stages.Scene, name: str, root: Path, version: str, steps: int
 ) -> tuple[Path, float]:
+    """Return the folder with the checkpoint, and the seconds that it took."""
     config = yaml.safe_load(config_file("learner", "demo").read_text(encoding="utf-8"))
     config["policy"]["kind"] = scene.task.task.action_space
     file = root / "learner.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
-    out = root / "checkpoints" / version
+    checkpoints, logs = root / version / "checkpoints", root / version / "logs"
+    logs.mkdir(parents=True)
     words = {
         "--robot": config_file("robots", scene.robot.name),
         "--task": config_file("tasks", name),
         "--config": file,
         "--demos": root / "demos",
         "--steps": steps,
-        "--out": out,
+        "--out": checkpoints / "v000000-start",
     }
     begin = time.monotonic()
     arguments = [str(word) for pair in words.items() for word in pair]
-    stages.run_learner([*learner_program(), *arguments], root / f"{version}.log")
-    return out, time.monotonic() - begin
+    stages.run_learner([*learner_program(), *arguments], logs)
+    return checkpoints, time.monotonic() - begin
 
 
 def _share(k: int, n: int) -> str:
