@@ -55,7 +55,7 @@ class ArmKinematics:
         self._local = np.empty((n, 1, 16))
         self._links = [self._local[i, 0].reshape(4, 4) for i in range(n)]
         self._chain = np.empty((n + 1, 4, 4))
-        self._chain[0] = np.eye(4)
+        self._chain[0] = self._mount = mount_matrix(arm.mount)
         self._frames = list(self._chain)
         self._tip = self._frames[n]
         # Rows 3 and 4 repeat rows 0 and 1, so that a cross product is two products of slices.
@@ -85,8 +85,8 @@ class ArmKinematics:
         np.cos(q, out=trig[:, :, 0, 0])
         np.sin(q, out=trig[:, :, 0, 1])
         links = (trig @ self._basis).reshape(len(q), self._n, 4, 4)
-        tip = links[:, 0]
-        for i in range(1, self._n):
+        tip = np.broadcast_to(self._mount, (len(q), 4, 4))
+        for i in range(self._n):
             tip = tip @ links[:, i]
         return tip
 
@@ -162,6 +162,21 @@ class ArmKinematics:
         step += q
         np.minimum(step, self._upper, out=step)
         return np.maximum(step, self._lower, out=step)
+
+
+def mount_matrix(mount: Array) -> Array:
+    """Return the matrix (4, 4) of an Arm's ``mount`` (6,): R = Rz(yaw) Ry(pitch) Rx(roll)."""
+    roll, pitch, yaw = mount[3:].tolist()
+    cr, sr, cp, sp = math.cos(roll), math.sin(roll), math.cos(pitch), math.sin(pitch)
+    cy, sy = math.cos(yaw), math.sin(yaw)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ]
+    matrix[:3, 3] = mount[:3]
+    return matrix
 
 
 def _basis(arm: Arm) -> Array:

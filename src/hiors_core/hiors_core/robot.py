@@ -2,7 +2,7 @@
 """The robot as a file says it is: arms, joints, limits, home. Knows no transport."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,20 @@ class Limits:
     workspace_upper: Array
 
 
+def _no_mount() -> Array:
+    mount = np.zeros(6)
+    mount.setflags(write=False)
+    return mount
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One arm with its gripper.
 
     Attributes:
         joints: (n,) joint names. gripper: name of the gripper column (0 closed .. 1 open).
+        mount: (6,) where the Denavit-Hartenberg chain begins in the base frame: x y z [m], then
+            roll, pitch, yaw [rad] about the fixed axes, as in a URDF origin.
         dh: (n, 4) standard Denavit-Hartenberg rows theta offset [rad], d [m], a [m], alpha [rad].
         tool: (3,) flange to tool point [m].
         home: (n,) joint position to start from [rad]. home_gripper: 0 .. 1.
@@ -53,6 +61,7 @@ class Arm:
     home: Array
     home_gripper: float
     limits: Limits
+    mount: Array = field(default_factory=_no_mount)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,7 +129,7 @@ def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotMode
 
 def _arm(name: str, data: Any, where: str) -> Arm:
     keys = "base_frame tool_frame joints gripper dh tool home home_gripper limits"
-    part = section(data, where, set(keys.split()))
+    part = section(data, where, set(keys.split()), optional={"mount"})
     joints = tuple(str(j) for j in part["joints"])
     n = len(joints)
     return Arm(
@@ -134,6 +143,7 @@ def _arm(name: str, data: Any, where: str) -> Arm:
         home=array(part["home"], (n,), f"{where}.home"),
         home_gripper=number(part["home_gripper"], f"{where}.home_gripper", 0.0, 1.0),
         limits=_limits(part["limits"], n, f"{where}.limits"),
+        mount=array(part.get("mount", [0.0] * 6), (6,), f"{where}.mount"),
     )
 
 

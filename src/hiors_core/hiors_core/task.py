@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hiors_core.action_space import KINDS
 from hiors_core.checked import number, read_yaml, section
-from hiors_core.errors import InvalidValue
+from hiors_core.errors import InvalidValue, UnknownName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Task:
         noop_threshold: least relative motion of a transition [m]; see
             hiors_core.filters.
         scene: the simulator's part, as read; hiors_sim.task checks it.
+        robot: name of the robot that does it, as in its robot file; empty when any may.
+        action_space: "joint" or "ee", of a policy made for this task; empty when either will do.
     """
 
     name: str
@@ -40,13 +43,22 @@ class Task:
     min_transitions: int
     noop_threshold: float
     scene: Mapping[str, Any]
+    robot: str = ""
+    action_space: str = ""
 
 
 def load_task(path: str | Path) -> Task:
-    """Read a task file; unknown keys, missing keys and values out of range are refused."""
-    data = read_yaml(path, "task file")
+    """Read a task file; unknown keys, missing keys and values out of range are refused.
+
+    A file with the key ``base`` is a variant of the task file of that name beside it, and says
+    only what is different.
+    """
+    data = _read(Path(path))
     keys = {"name", "instruction", "arm", "objects", "time_limit", "logging", "acceptance"}
-    top = section(data, str(path), keys, optional={"scene"})
+    top = section(data, str(path), keys, optional={"scene", "robot", "action_space"})
+    space = top.get("action_space", "")
+    if space and space not in KINDS:
+        raise UnknownName("action space", str(space), KINDS, f"In {path}.")
     logging = section(top["logging"], f"{path}: logging", {"f_low", "f_high"})
     rule_keys = {"m", "min_length", "min_transitions", "noop_threshold"}
     rule = section(top["acceptance"], f"{path}: acceptance", rule_keys)
@@ -65,7 +77,30 @@ def load_task(path: str | Path) -> Task:
         min_transitions=int(number(rule["min_transitions"], f"{where}.min_transitions", 0, 1e6)),
         noop_threshold=number(rule["noop_threshold"], f"{where}.noop_threshold", 0.0, 10.0),
         scene=top.get("scene") or {},
+        robot=_text(top["robot"], f"{path}: robot") if "robot" in top else "",
+        action_space=str(space),
     )
+
+
+def _read(path: Path, *, variant: bool = True) -> Any:
+    data = read_yaml(path, "task file")
+    if not isinstance(data, Mapping) or "base" not in data:
+        return data
+    name = _text(data["base"], f"{path}: base")
+    if not variant or Path(name).name != name:
+        raise InvalidValue(
+            f"{path}: base must be the name of a task file in the same folder that has no base"
+            f" itself, got {name!r}"
+        )
+    base = _read(path.parent / name, variant=False)
+    return _merged(base, {key: value for key, value in data.items() if key != "base"})
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    """Return ``base`` with what ``changes`` says otherwise, mapping by mapping."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {**base, **{k: _merged(base.get(k), v) for k, v in changes.items()}}
 
 
 def _text(value: Any, where: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from hiors_core.errors import IntegrityError
 from hiors_core.robot import Arm, Limits, RobotModel
 
-_ESSENTIAL = ("joints", "gripper", "dh", "tool", "home")
+_ESSENTIAL = ("joints", "gripper", "dh", "tool", "home", "mount")
 """Fields of an arm that change the meaning of features and actions; limits and frames do not."""
 _TOLERANCE = 1e-6
 

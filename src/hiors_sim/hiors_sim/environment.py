@@ -18,8 +18,8 @@ from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_sim.scene_view import SceneView
 from hiors_sim.servo import ServoParameters
-from hiors_sim.task import SimTask
-from hiors_sim.xtrainer import SimState, XTrainerSim
+from hiors_sim.sim_task import SimTask
+from hiors_sim.simulation import RobotSim, SimState
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class FastEnvironment:
     ) -> None:
         """Build the simulation; its clock goes on from episode to episode."""
         self.robot, self.task = robot, task
-        self.sim = XTrainerSim(robot, task, seed=seed, image_size=image_size)
+        self.sim = RobotSim(robot, task, seed=seed, image_size=image_size)
         self.clock = FakeClock(START)
         self._settings = settings or ArbiterSettings()
         self._period = 1.0 / robot.control_rate_hz
@@ -62,7 +62,7 @@ class FastEnvironment:
         return self._state
 
     def reset(self, seed: int) -> None:
-        """Begin an episode: arms at home, the box at the start of ``seed``, a fresh arbiter in
+        """Begin an episode: arms at home, things at the start of ``seed``, a fresh arbiter in
         HOLD.
         """
         self.sim.reset(seed)

@@ -15,7 +15,7 @@ from hiors_core.robot import RobotModel
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.pilot import Chance, ChunkPolicy, PilotSettings
 from hiors_sim.rollout import Episode, RolloutPlan, RolloutResult, episode_steps
-from hiors_sim.task import SimTask
+from hiors_sim.sim_task import SimTask
 
 Array = NDArray[np.float64]
 

@@ -30,13 +30,12 @@ class Goal:
     """Where the hand should bring the tool.
 
     Attributes:
-        position: (3,) [m]. yaw: about the base's z against the home orientation [rad]; tilt is
-            brought to zero.
+        position: (3,) [m]. turn: (3,) rotation vector against the home orientation [rad].
         opening: gripper, 0 closed .. 1 open. speed: [m/s].
     """
 
     position: Array
-    yaw: float
+    turn: Array
     opening: float
     speed: float
 
@@ -60,7 +59,7 @@ class Hand:
 
     def move(self, goal: Goal, tool: Array, dt: float) -> None:
         """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
-        target = np.array([*goal.position, 0.0, 0.0, goal.yaw])
+        target = np.concatenate((goal.position, goal.turn))
         # The hand aims by what it sees: a lasting difference of set point and tool is corrected.
         # Tilt is left alone: nobody sees a tenth of a degree, and it would only add noise.
         aim = target + np.clip(_SEEN * (target - tool), -0.004, 0.004)

@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MJCF model of the X-Trainer at its table.
+"""The MJCF model of a robot with its task. The world frame is the base frame of the task's arm.
 
-The world frame is the base frame of the task's arm.
-
-Joint frames come from the Denavit-Hartenberg rows of the robot file; links are drawn, but only
-fingers, box, plate and
-table collide. Knows nothing of time or control.
+Joint frames come from the Denavit-Hartenberg rows of the robot file. Links are drawn, but only
+fingers and the things of the task collide. Knows nothing of time or control.
 """
 
+import dataclasses
 import math
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiors_core.geometry import matrix_to_quat
+from hiors_core.kinematics import mount_matrix
 from hiors_core.robot import Arm, RobotModel
-from hiors_sim.mjcf_scene import add_assets, add_box, add_lights, add_plate
+from hiors_sim.embodiment import Base, Embodiment
+from hiors_sim.embodiments import embodiment_of
 from hiors_sim.mjcf_text import TO_FINGER, element, geom, numbers
-from hiors_sim.task import SimTask
+from hiors_sim.sim_task import SimTask
 
 Array = NDArray[np.float64]
+Quaternion = tuple[float, float, float, float]
+"""w x y z, as MJCF has it."""
 
 TIMESTEP = 1.0 / 240.0
 """Physics step [s]: eight to a control tick at 30 Hz."""
@@ -27,16 +30,6 @@ CLOSED_HALF = 0.0125
 """Distance of each finger from the middle when the gripper is closed [m]."""
 STROKE = 0.0406
 """Way of each finger from closed to open [m]."""
-OTHER_BASE = (0.0, -1.06, math.pi)
-"""The other arm's base in this arm's base frame: x, y [m], yaw [rad]; the arms face each other."""
-STIFFNESS = (9000.0, 9000.0, 6000.0, 2000.0, 1200.0, 800.0)
-"""Position servo of each joint [N m/rad]; forces in the hole bend the arm by a millimetre or two.
-"""
-DAMPING = (400.0, 400.0, 250.0, 70.0, 40.0, 25.0)
-"""[N m s/rad]."""
-_FORCE = (150.0, 150.0, 80.0, 30.0, 30.0, 20.0)
-_ARMATURE = (1.0, 1.0, 0.6, 0.2, 0.15, 0.1)
-_MASSES = (0.803, 1.578, 0.999, 0.442, 0.575, 0.124)
 _PAD = {
     "friction": "1.3 0.02 0.0002",
     "condim": "4",
@@ -44,29 +37,25 @@ _PAD = {
     "solref": "0.01 1",
     "solimp": "0.95 0.99 0.0005",
 }
-_PARKED = (0.0, 0.0, 0.0, -0.40, 0.0, -math.pi / 2)
 
 
 def build_mjcf(robot: RobotModel, task: SimTask) -> str:
-    """Return the model as XML: the robot's arms move; the X-Trainer's other arm is parked when it
-    is not among them.
-    """
+    """Return the model as XML: the robot's arms move; the arm that it lacks is drawn parked."""
+    embodiment = embodiment_of(robot)
     root = ET.Element("mujoco", model=f"{robot.name}_{task.task.name}")
     _options(root)
-    add_assets(root)
     world = element(root, "worldbody")
-    add_lights(world, task.scene)
-    add_plate(world, task.scene)
-    add_box(world, task.scene)
+    task.build(root, world)
+    embodiment.draw_body(world)
     actuators = element(root, "actuator")
     equality = element(root, "equality")
     main = robot.arm(task.task.arm)
-    _add_arm(world, main, (0.0, 0.0, 0.0), actuators, equality)
+    _add_arm(world, main, embodiment, (0.0, 0.0, 0.0), actuators, equality)
     others = [arm for arm in robot.arms if arm is not main]
     for arm in others:
-        _add_arm(world, arm, OTHER_BASE, actuators, equality)
+        _add_arm(world, arm, embodiment, embodiment.other_base, actuators, equality)
     if not others:
-        _add_parked(world, main)
+        _add_parked(world, main, embodiment)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -86,21 +75,23 @@ def _options(root: ET.Element) -> None:
 def _add_arm(
     world: ET.Element,
     arm: Arm,
-    base: tuple[float, float, float],
+    embodiment: Embodiment,
+    base: Base,
     actuators: ET.Element,
     equality: ET.Element,
 ) -> None:
-    body = _base(world, arm.name, base)
-    tool = _chain(body, arm, arm.name, moving=True, posture=arm.home)
+    body = _base(world, arm.name, embodiment, base)
+    tool = _chain(body, arm, embodiment, posture=None)
     for i, joint in enumerate(arm.joints):
+        most = embodiment.force[i]
         element(
             actuators,
             "position",
             name=joint,
             joint=joint,
-            kp=numbers(STIFFNESS[i]),
-            kv=numbers(DAMPING[i]),
-            forcerange=numbers(-_FORCE[i], _FORCE[i]),
+            kp=numbers(embodiment.stiffness[i]),
+            kv=numbers(embodiment.damping[i]),
+            forcerange=numbers(-most, most),
         )
     _gripper(tool, arm.name, moving=True, opening=arm.home_gripper, tip=float(arm.tool[2]))
     for side in ("a", "b"):
@@ -116,93 +107,66 @@ def _add_arm(
     )
 
 
-def _add_parked(world: ET.Element, main: Arm) -> None:
-    """Draw the other arm standing still, its wrist camera turned to the work plate."""
+def _add_parked(world: ET.Element, main: Arm, embodiment: Embodiment) -> None:
+    """Draw the other arm standing still."""
     name = "right" if main.name == "left" else "left"
-    body = _base(world, name, OTHER_BASE)
-    posture = -main.home + np.array(_PARKED)[: main.home.size]
-    tool = _chain(body, main, name, moving=False, posture=posture)
+    other, posture = embodiment.parked(main)
+    body = _base(world, name, embodiment, embodiment.other_base)
+    tool = _chain(body, dataclasses.replace(other, name=name), embodiment, posture=posture)
     _gripper(tool, name, moving=False, opening=1.0, tip=float(main.tool[2]))
 
 
-def _base(world: ET.Element, name: str, base: tuple[float, float, float]) -> ET.Element:
+def _base(world: ET.Element, name: str, embodiment: Embodiment, base: Base) -> ET.Element:
     x, y, yaw = base
     quat = numbers(math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
     body = element(world, "body", name=f"{name}_base", pos=numbers(x, y, 0.0), quat=quat)
-    geom(body, "cylinder", size=(0.078, 0.02), pos=(0, 0, 0.02), material="graphite")
-    geom(body, "cylinder", size=(0.064, 0.055), pos=(0, 0, 0.09), material="shell")
+    embodiment.draw_base(body)
     return body
 
 
-def _chain(base: ET.Element, arm: Arm, prefix: str, *, moving: bool, posture: Array) -> ET.Element:
-    """Add one body a joint and return the body of the flange."""
-    parent, place, turn = base, np.zeros(3), 0.0
+def _chain(
+    base: ET.Element, arm: Arm, embodiment: Embodiment, *, posture: Array | None
+) -> ET.Element:
+    """Add one body a joint, fixed when there is a ``posture``, and return the flange's body."""
+    mount = mount_matrix(arm.mount)
+    parent, place, turn = base, mount[:3, 3], _wxyz(mount)
     for i, (offset, d, a, alpha) in enumerate(arm.dh):
-        angle = offset if moving else offset + posture[i]
-        quat = _product((math.cos(turn / 2), math.sin(turn / 2), 0, 0), _about_z(angle))
+        angle = offset if posture is None else offset + posture[i]
         body = element(
             parent,
             "body",
-            name=f"{prefix}_link{i + 1}",
+            name=f"{arm.name}_link{i + 1}",
             pos=numbers(*place),
-            quat=numbers(*quat),
+            quat=numbers(*_product(turn, _about_z(angle))),
             gravcomp="1",
         )
-        if moving:
-            _joint(body, arm, i)
-        _draw_link(body, i, float(d), float(a))
-        parent, place, turn = body, np.array([a, 0.0, d]), float(alpha)
-    quat = (math.cos(turn / 2), math.sin(turn / 2), 0.0, 0.0)
+        if posture is None:
+            _joint(body, arm, i, embodiment)
+        embodiment.draw_link(body, i, float(d), float(a))
+        parent, place = body, np.array([a, 0.0, d])
+        turn = (math.cos(alpha / 2), math.sin(alpha / 2), 0.0, 0.0)
     return element(
         parent,
         "body",
-        name=f"{prefix}_flange",
+        name=f"{arm.name}_flange",
         pos=numbers(*place),
-        quat=numbers(*quat),
+        quat=numbers(*turn),
         gravcomp="1",
     )
 
 
-def _joint(body: ET.Element, arm: Arm, i: int) -> None:
-    limits = arm.limits
+def _joint(body: ET.Element, arm: Arm, i: int, embodiment: Embodiment) -> None:
+    limits, mass = arm.limits, embodiment.masses[i]
     element(
         body,
         "joint",
         name=arm.joints[i],
         axis="0 0 1",
         range=numbers(float(limits.lower[i]), float(limits.upper[i])),
-        armature=numbers(_ARMATURE[i]),
+        armature=numbers(embodiment.armature[i]),
     )
-    inertia = numbers(*([0.004 * _MASSES[i]] * 3))
-    element(body, "inertial", pos="0 0 0", mass=numbers(_MASSES[i]), diaginertia=inertia)
-
-
-def _draw_link(body: ET.Element, i: int, d: float, a: float) -> None:
-    """Draw housings around the joint axis (z) and the tube to the next joint.
-
-    The two long links lie beside the shoulder's plane, as on the real arm; the figures are for
-    looks only.
-    """
-    if i == 0:
-        geom(body, "cylinder", size=(0.058, 0.05), pos=(0, 0, d - 0.055), material="shell")
-        geom(body, "sphere", size=(0.058,), pos=(0, 0, d), material="shell")
-    elif i == 1:
-        geom(body, "cylinder", size=(0.056, 0.085), pos=(0, 0, 0.055), material="shell")
-        geom(body, "cylinder", size=(0.057, 0.008), pos=(0, 0, 0.148), material="accent")
-        geom(body, "capsule", size=(0.043,), fromto=(0, 0, 0.105, a, 0, 0.105), material="shell")
-    elif i == 2:
-        geom(body, "cylinder", size=(0.048, 0.085), pos=(0, 0, 0.07), material="graphite")
-        geom(body, "cylinder", size=(0.049, 0.008), pos=(0, 0, 0.160), material="accent")
-        geom(body, "capsule", size=(0.036,), fromto=(0, 0, 0.025, a, 0, 0.025), material="shell")
-    elif i == 3:
-        geom(body, "cylinder", size=(0.040, 0.07), pos=(0, 0, 0.05), material="graphite")
-        geom(body, "sphere", size=(0.041,), pos=(0, 0, d), material="shell")
-    elif i == 4:
-        geom(body, "cylinder", size=(0.037, 0.05), pos=(0, 0, d / 2), material="shell")
-        geom(body, "sphere", size=(0.039,), pos=(0, 0, d), material="shell")
-    else:
-        geom(body, "cylinder", size=(0.036, 0.03), pos=(0, 0, d - 0.032), material="graphite")
-        geom(body, "cylinder", size=(0.037, 0.004), pos=(0, 0, d - 0.004), material="accent")
+    inertia = numbers(*([0.004 * mass] * 3))
+    element(body, "inertial", pos="0 0 0", mass=numbers(mass), diaginertia=inertia)
 
 
 def _gripper(flange: ET.Element, prefix: str, *, moving: bool, opening: float, tip: float) -> None:
@@ -247,13 +211,18 @@ def _gripper(flange: ET.Element, prefix: str, *, moving: bool, opening: float, t
 
 
 def _draw_finger(finger: ET.Element, sign: float) -> None:
+    name = finger.attrib["name"].replace("_finger_", "_pad_").removesuffix("_body")
     geom(
         finger,
         "box",
         size=(0.004, 0.010, 0.022),
         pos=(sign * 0.004, 0, -0.010),
         material="rubber",
-        attributes={**_PAD, **TO_FINGER},
+        attributes={
+            "name": name,
+            **_PAD,
+            **TO_FINGER,
+        },
     )
     geom(
         finger, "box", size=(0.005, 0.009, 0.052), pos=(sign * 0.012, 0, -0.044), material="steel"
@@ -278,13 +247,16 @@ def _wrist_camera(flange: ET.Element, prefix: str) -> None:
     )
 
 
-def _about_z(angle: float) -> tuple[float, float, float, float]:
+def _wxyz(matrix: Array) -> Quaternion:
+    x, y, z, w = matrix_to_quat(matrix[:3, :3]).tolist()
+    return w, x, y, z
+
+
+def _about_z(angle: float) -> Quaternion:
     return math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2)
 
 
-def _product(
-    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
+def _product(a: Quaternion, b: Quaternion) -> Quaternion:
     return (
         a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
         a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],

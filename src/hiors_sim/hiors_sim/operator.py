@@ -19,11 +19,10 @@ from hiors_core.kinematics import ArmKinematics
 from hiors_core.label import Outcome
 from hiors_core.robot import Arm
 from hiors_core.teleop import Teleop
-from hiors_sim.expert import SUBGOALS, Expert, Phase
+from hiors_sim.expert import Finished
 from hiors_sim.hand import Goal, Hand
 from hiors_sim.scene_view import SceneView
-from hiors_sim.task import SimTask
-from hiors_sim.watcher import Watcher
+from hiors_sim.sim_task import SimTask
 
 Array = NDArray[np.float64]
 
@@ -104,6 +103,8 @@ class ScriptedOperator:
         """Take the task and the arm that does it."""
         self.settings = settings or OperatorSettings()
         self._task, self._arm = task, arm
+        self._referee = task.judge()
+        self._delay = max(self.settings.success_delay, self._referee.patience)
         self._seed = seed
         self._home_back = quat_conjugate(ArmKinematics(arm).forward(arm.home)[3:])
         self._clutch = 0
@@ -125,13 +126,13 @@ class ScriptedOperator:
         self._glitch_at = low + (high - low) * when if glitch < s.glitch else None
         self._pace = (0.75 + 0.25 * s.skill) * self._rng.uniform(0.8, 1.2)
         tremble = 0.0004 + 0.004 * (1.0 - s.skill)
-        self.expert = Expert(self._task.scene, self._rng)
+        self.expert = self._task.expert(self._rng)
         self._hand = Hand(self._rng, tremble)
-        self._watcher = Watcher(self.expert.judge)
+        self._watcher = self._task.watcher()
         self._driving = self._keep_on = self._anchored = False
         self._take_over_at: float | None = None
         self._asked_at = self._pause_until = -np.inf
-        self._seated_since: float | None = None
+        self._done_since: float | None = None
         self._opening: float | None = None
         self._reason = ""
         self._labelled = False
@@ -158,17 +159,17 @@ class ScriptedOperator:
         if self._labelled:
             return None
         elapsed = now - self._begin
-        done = self.expert.judge.inserted(view.box, view.hole, view.tool, view.gripper)
+        done = self._referee.done(view)
         if not done:
-            self._seated_since = None
-        elif self._seated_since is None:
-            self._seated_since = now
+            self._done_since = None
+        elif self._done_since is None:
+            self._done_since = now
         outcome = None
         if self._glitch_at is not None and elapsed >= self._glitch_at:
             outcome = Outcome.SUCCESS
-        elif done and now - (self._seated_since or now) >= self.settings.success_delay:
+        elif done and now - (self._done_since or now) >= self._delay:
             outcome = self._said(Outcome.SUCCESS)
-        elif elapsed >= self._task.task.time_limit or self.expert.judge.lost(view.box):
+        elif elapsed >= self._task.task.time_limit or self._referee.lost(view):
             outcome = self._said(Outcome.FAILURE)
         self._labelled = outcome is not None
         return outcome
@@ -235,23 +236,21 @@ class ScriptedOperator:
         self._opening = goal.opening
         paced = Goal(
             position=goal.position,
-            yaw=goal.yaw,
+            turn=goal.turn,
             opening=goal.opening,
             speed=goal.speed * self._pace,
         )
         self._hand.move(paced, tool, dt)
         return OperatorAction(teleop=self._teleop(view, engaged=True))
 
-    def _done_with(self, finished: Phase | None, now: float) -> bool:
+    def _done_with(self, finished: Finished | None, now: float) -> bool:
         """Tell whether to hand back now that a phase is finished; it may also begin a pause."""
         if finished is None:
             return False
-        may = finished in SUBGOALS and not self._keep_on and not self.demonstrate
+        may = finished.subgoal and not self._keep_on and not self.demonstrate
         if may and self._rng.random() < self.settings.hand_back:
             return True
-        # Nobody rests with the box half in the hole or the fingers half closed.
-        calm = finished in (Phase.OVER, Phase.RAISE, Phase.CARRY)
-        if calm and self._rng.random() < self.settings.pause:
+        if finished.calm and self._rng.random() < self.settings.pause:
             self._pause_until = now + self._rng.uniform(0.3, 1.2)
         return False
 

@@ -16,6 +16,18 @@ from hiors_sim.gl import advice
 Image = NDArray[np.uint8]
 
 
+def snapshot_of(data: mujoco.MjData) -> NDArray[np.float64]:
+    """Return where everything is: joints, then poses of the things that are put somewhere."""
+    return np.concatenate((data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel()))
+
+
+def _restore(data: mujoco.MjData, snapshot: NDArray[np.float64]) -> None:
+    joints, places = data.qpos.size, data.mocap_pos.size
+    data.qpos[:] = snapshot[:joints]
+    data.mocap_pos.flat = snapshot[joints : joints + places]
+    data.mocap_quat.flat = snapshot[joints + places :]
+
+
 class SceneRenderer:
     """Renders snapshots of one model; an OpenGL context belongs to the thread that made it."""
 
@@ -41,15 +53,15 @@ class SceneRenderer:
         flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = shadows
 
     def render(self, camera: str, snapshot: NDArray[np.float64]) -> Image:
-        """Return the picture (height, width, 3) uint8 RGB of a snapshot (nq,)."""
+        """Return the picture (height, width, 3) uint8 RGB of a snapshot."""
         if threading.get_ident() != self._thread:
             raise StateError(
                 "A SceneRenderer works only in the thread that made it; make one in this thread"
             )
         if camera not in self.cameras:
             raise UnknownName("camera", camera, self.cameras)
-        if not np.array_equal(self._data.qpos, snapshot) or self._data.time == 0.0:
-            self._data.qpos[:] = snapshot
+        if not np.array_equal(snapshot_of(self._data), snapshot) or self._data.time == 0.0:
+            _restore(self._data, snapshot)
             self._data.time = 1.0
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_comPos(self._model, self._data)

@@ -17,9 +17,9 @@ from hiors_core.label import Outcome
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.store import EpisodeStore
+from hiors_sim.angles import quarter_turn, yaw_of
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.evaluation import Evaluator
-from hiors_sim.judge import quarter_turn, yaw_of
 from hiors_sim.operator import OperatorSettings, ScriptedOperator
 from hiors_sim.pilot import PilotSettings
 from hiors_sim.rollout import rollout

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import RobotModel, load_robot
-from hiors_sim.judge import InsertJudge, quarter_turn, yaw_of
-from hiors_sim.mjcf_scene import BOX_JOINTS
+from hiors_sim.angles import quarter_turn, yaw_of
+from hiors_sim.insert.judge import InsertJudge
+from hiors_sim.insert.mjcf import BOX_JOINTS
 from hiors_sim.servo import ServoParameters
 from hiors_sim.task import SimTask, load_sim_task
 from hiors_sim.xtrainer import XTrainerSim

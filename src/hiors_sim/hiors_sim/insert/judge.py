@@ -4,35 +4,33 @@
 Used by the simulator and by the scripted operator.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hiors_sim.task import InsertScene
+from hiors_sim.insert.scene import InsertScene
+from hiors_sim.scene_view import SceneView
 
 Array = NDArray[np.float64]
 
 
-def yaw_of(pose: Array) -> float:
-    """Return the rotation about z [rad] of a pose (7,) x y z, quaternion x y z w."""
-    x, y, z, w = pose[3], pose[4], pose[5], pose[6]
-    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-
-
-def quarter_turn(angle: float) -> float:
-    """Return the angle [rad] modulo a quarter turn, within +-pi/4: the box is square."""
-    return (angle + math.pi / 4) % (math.pi / 2) - math.pi / 4
-
-
 class InsertJudge:
     """Judges one moment of the insertion."""
+
+    patience = 0.0
 
     def __init__(self, scene: InsertScene) -> None:
         self.scene = scene
         self._half = float(scene.box_size[2]) / 2
         self._middle = tuple(scene.plate_center)
         self._reach = tuple((scene.plate_size + scene.box_size[:2]) / 2)
+
+    def done(self, view: SceneView) -> bool:
+        """Tell whether the box is seated, released and the gripper away."""
+        return self.inserted(view.box, view.hole, view.tool, view.gripper)
+
+    def lost(self, view: SceneView) -> bool:
+        """Tell whether the box has left the work plate: nobody can finish the task."""
+        return self.off_plate(view.box)
 
     def bottom(self, box: Array) -> float:
         """Return how far the box's bottom is above the floor of the hole [m]."""
@@ -51,8 +49,8 @@ class InsertJudge:
             and self.seated(box, hole)
         )
 
-    def lost(self, box: Array) -> bool:
-        """Tell whether the box has left the work plate: nobody can finish the task."""
+    def off_plate(self, box: Array) -> bool:
+        """Tell whether the box has left the work plate."""
         (x, y), (reach_x, reach_y) = self._middle, self._reach
         outside = abs(box[0] - x) > reach_x or abs(box[1] - y) > reach_y
         return bool(outside) or self.bottom(box) < -0.01
