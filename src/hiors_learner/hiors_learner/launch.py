@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from socket import socket
 
 from hiors_core.clock import Clock, SteadyClock, to_ns
@@ -33,12 +34,12 @@ class LaunchSettings:
 
     Attributes:
         ranks: training processes.
-        patience: from SIGTERM to SIGKILL [s].
+        patience: from SIGTERM to SIGKILL of the ranks [s].
         pause, longest_pause: before the first restart, and at most [s]; doubled each time.
     """
 
     ranks: int = 1
-    patience: float = 4.0
+    patience: float = 2.5
     pause: float = 1.0
     longest_pause: float = 30.0
 
@@ -120,25 +121,44 @@ class Supervisor:
         return self._process.returncode
 
     def _end_group(self, process: "subprocess.Popen[bytes]") -> None:
-        # The launcher alone would leave its workers alive, so the whole group is asked to end.
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            deadline = self._clock.now() + to_ns(self._settings.patience)
-            while _group_lives(process) and self._clock.now() < deadline:
-                self._clock.sleep_until(self._clock.now() + to_ns(0.02))
-            if not _group_lives(process):
-                break
+        # Only the ranks have something to save. Launchers around them look for the ends of their
+        # children once a second and, when signalled, leave them without a parent.
+        self._signal(_ranks(process.pid), signal.SIGTERM)
+        deadline = self._clock.now() + to_ns(self._settings.patience)
+        while _ranks(process.pid) and self._clock.now() < deadline:
+            self._clock.sleep_until(self._clock.now() + to_ns(0.02))
+        while living := _living(process.pid):
+            self._signal(living, signal.SIGKILL)
+            self._clock.sleep_until(self._clock.now() + to_ns(0.02))
         process.wait()
 
+    def _signal(self, processes: Sequence[int], number: signal.Signals) -> None:
+        for one in processes:
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
 
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+
+def _living(group: int) -> list[int]:
+    """Return the processes of a group that run; a zombie whose parent never looks is none."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+                state, _, its_group = text.rpartition(")")[2].split()[:3]
+                if int(its_group) == group and state not in "ZX":
+                    found.append(int(folder.name))
+    return found
+
+
+def _ranks(group: int) -> list[int]:
+    """Return the living processes of a group that a launcher started as ranks."""
+    found = []
+    for process in _living(group):
+        with suppress(OSError):
+            if b"\0RANK=" in b"\0" + Path(f"/proc/{process}/environ").read_bytes():
+                found.append(process)
+    return found
 
 
 def main() -> int:
