@@ -5,19 +5,21 @@ nothing behind.
 Knows no torch: it starts in a moment and costs nothing while the learner runs.
 """
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
 from hiors_core.clock import Clock, SteadyClock, to_ns
-from hiors_core.errors import InvalidValue
+from hiors_core.errors import HiorsError, InvalidValue
+from hiors_link.server import Server
 
 OWNER = "HIORS_OWNER_PID"
 """Environment variable: the learner ends when the process with this id does."""
@@ -162,22 +164,54 @@ def _ranks(group: int) -> list[int]:
 
 
 def main() -> int:
-    """Run `python -m hiors_learner.launch [--ranks N] ARGUMENTS OF hiors_learner.train`."""
-    arguments = sys.argv[1:]
-    settings = LaunchSettings()
+    """Run `python -m hiors_learner.launch [OPTIONS] ARGUMENTS OF hiors_learner.train`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hiors_learner.launch", add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--listen", default="")
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--run", type=Path)
+    options, arguments = parser.parse_known_args()
+    if options.run:
+        arguments += ["--run", str(options.run)]
+    clock = SteadyClock()
     try:
-        if arguments[:1] == ["--ranks"]:
-            settings = LaunchSettings(ranks=int(arguments[1]))
-            arguments = arguments[2:]
-    except (IndexError, ValueError, InvalidValue) as error:
-        print(f"--ranks needs a number of at least 1: {error}", file=sys.stderr)
+        settings = LaunchSettings(ranks=options.ranks)
+        door = _open_door(options, clock) if options.listen else nullcontext()
+    except HiorsError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return REFUSED
     if environment()["DS_ACCELERATOR"] == "cpu":
         os.nice(NICE)
-    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, SteadyClock())
+    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, clock)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
-    return supervisor.run()
+    with door:
+        return supervisor.run()
+
+
+@contextmanager
+def _serve(server: Server) -> Iterator[None]:
+    # Robots are served here and not in the training process: that one may die and come back.
+    stop = threading.Event()
+    thread = threading.Thread(target=server.run, args=(stop,), name="robots", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=2.0)
+        server.close()
+
+
+def _open_door(options: argparse.Namespace, clock: Clock) -> AbstractContextManager[None]:
+    if options.run is None:
+        raise InvalidValue("--listen needs --run DIR: robots send episodes into a run")
+    keys = options.keys.expanduser() if options.keys else None
+    server = Server(options.run, options.listen, clock, keys)
+    print(f"robots may join at {server.address} ({'with keys' if keys else 'this machine only'})")
+    return _serve(server)
 
 
 if __name__ == "__main__":

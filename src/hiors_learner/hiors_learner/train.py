@@ -62,7 +62,7 @@ def train(arguments: Arguments, clock: Clock) -> None:
         command, value = team.tell(*(lead.decide() if lead else (Command.IDLE, 0)))
         if command is Command.DATA:
             samples = team.share(lead.pending if lead else None, learner.blank)
-            learner.add(KINDS[value], samples)
+            learner.add(KINDS[min(value, 1)], samples, source=max(value - 1, 0))
         elif command is Command.STEP:
             loss = learner.step()
             if lead:
