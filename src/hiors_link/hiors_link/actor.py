@@ -108,7 +108,7 @@ class Actor:
         if line is None:
             return
         self._poll(line, now)
-        if not self._problem:
+        if self._instance and not self._problem:
             try:
                 self._uploads.advance(line.send, now)
                 self._downloads.advance(line.send, now)
@@ -149,6 +149,8 @@ class Actor:
         self._line = Line(self._settings.address, self._curve)
         self._began = self._began or now
         self._heard, self._waiting = now, False
+        # Nothing is sent before it is known who listens there.
+        self._run = self._instance = ""
 
     def _reconnect(self, now: int) -> None:
         if self._line and self._line.connected:
