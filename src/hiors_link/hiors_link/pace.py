@@ -19,7 +19,7 @@ WINDOW = 4
 class Pace:
     """Size of the next part [bytes]."""
 
-    size: int = 16 * SMALLEST
+    size: int = 32 * SMALLEST
 
     def answered(self, after: int) -> None:
         """Take in how long a part was under way [ns]."""

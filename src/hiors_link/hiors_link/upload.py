@@ -22,7 +22,7 @@ Send = Callable[..., bool]
 """Sends a header and perhaps data; False when nothing can be sent now."""
 AGAIN_AFTER = to_ns(10.0)
 """Before an episode that was refused for now is offered again [ns]."""
-_SCAN = to_ns(0.1)
+_SCAN = to_ns(0.02)
 
 
 @dataclass(slots=True, kw_only=True)
