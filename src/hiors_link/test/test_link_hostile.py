@@ -19,6 +19,8 @@ from hiors_link.messages import FORMAT, FROM_LEARNER, MAX_DATA, make, read
 from hiors_link.server import Server
 
 pytestmark = pytest.mark.timeout(300)
+LINES: list[zmq.Socket] = []
+"""Kept until the context closes them: one that is forgotten before would block its end."""
 
 
 class Bomb:
@@ -31,10 +33,12 @@ def context() -> Iterator[zmq.Context]:
     made = zmq.Context()
     yield made
     made.destroy(linger=0)
+    LINES.clear()
 
 
 def stranger(context: zmq.Context, server: Server) -> zmq.Socket:
     made = context.socket(zmq.DEALER)
+    LINES.append(made)
     made.connect(server.address)
     return made
 
@@ -169,7 +173,7 @@ def test_garbage_on_the_bare_socket_changes_nothing(tmp_path: Path):
 
 
 def test_a_replayed_upload_is_stored_once(tmp_path: Path, context: zmq.Context):
-    run, robot = tmp_path / "learner", Robot(tmp_path / "robot1")
+    run, robot = tmp_path / "learner", Robot(tmp_path / "other")
     folder = robot.accept("e1", size=1000)
     names = ["manifest.json", "metadata.yaml", "label.json", "e1_0.mcap"]
     files = [[name, (folder / name).stat().st_size] for name in names]
@@ -246,6 +250,7 @@ def test_nobody_speaks_in_anothers_name(tmp_path: Path, keys: Path, context: zmq
     server = serve(tmp_path / "learner", keys=keys)
     own = read_identity(keys, "robot1")
     line = context.socket(zmq.DEALER)
+    LINES.append(line)
     line.curve_publickey, line.curve_secretkey = own.public, own.secret
     line.curve_serverkey = read_public(keys, LEARNER)
     line.connect(server.address)
