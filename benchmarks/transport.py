@@ -291,7 +291,9 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
     keys = base / "keys"
     for name in ("learner", "robot1"):
         new_identity(keys, name)
-    ports = {role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve")}
+    ports = {
+        role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve", "fresh")
+    }
     curve = ["--keys", str(keys)]
     children = [
         _start(role.partition("+")[0] if "raw" in role else role, port, base, words)
@@ -299,8 +301,8 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
         for words in [curve if role == "curve" else []]
     ]
     try:
-        plain = Ours(base / "robot", ports["plain"], base / "plain", None)
         if {"upload", "weights"} & set(options.parts):
+            plain = Ours(base / "robot", ports["plain"], base / "plain", None)
             secure = Ours(base / "robot+", ports["curve"], base / "curve", keys)
             raw: dict[str, Method] = {
                 "raw": raw_method(ports["raw"], keep=False),
@@ -321,10 +323,11 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
             }
             compare(small, 1_000_000, options.repeat, {**raw, **ours})
         if "trainable" in options.parts:
-            children.append(_start("learner", 0, base / "plain", []))
-            while not (base / "plain" / "ready").exists():
+            fresh = Ours(base / "robot2", ports["fresh"], base / "fresh", None)
+            children.append(_start("learner", 0, fresh.run, []))
+            while not (fresh.run / "ready").exists():
                 time.sleep(0.1)
-            trainable(plain, options.repeat)
+            trainable(fresh, options.repeat)
     finally:
         for child in children:
             child.kill()
