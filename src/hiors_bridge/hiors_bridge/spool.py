@@ -60,8 +60,8 @@ class Spool:
     def _reason(self, episodes: int, total: int) -> str:
         return (
             f"the spool is full: {episodes} accepted episodes ({total / _GIB:.2f} GiB) wait for"
-            f" the learner, {self.limit / _GIB:.2f} GiB are allowed. None is lost. Bring the learner"
-            " back, or raise spool_limit_gib"
+            f" the learner, {self.limit / _GIB:.2f} GiB are allowed. None is lost. Bring the"
+            " learner back, or raise spool_limit_gib"
         )
 
     def _size(self, episode_id: str) -> int:
