@@ -12,7 +12,8 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 WITHOUT_ROS = {
     "hiors_core": set(),
     "hiors_policy": {"hiors_core"},
-    "hiors_learner": {"hiors_core", "hiors_policy"},
+    "hiors_link": {"hiors_core"},
+    "hiors_learner": {"hiors_core", "hiors_link", "hiors_policy"},
     "hiors_sim": {"hiors_core", "hiors_policy"},
 }
 """What each package without ROS may import of hiors."""
@@ -20,6 +21,7 @@ NODES = {"hiors_core", "hiors_interfaces", "hiors_ros"}
 """What every package of nodes may import of hiors; also the ones below allow more."""
 MORE = {
     "hiors_ros": set(),
+    "hiors_bridge": {"hiors_link"},
     "hiors_sim_ros": {"hiors_sim"},
     "hiors_control": {"hiors_policy"},
     "hiors_xtrainer": set(),

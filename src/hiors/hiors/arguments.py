@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from hiors_core.errors import InvalidValue, UnknownName
+from hiors_link.address import check_address, check_open
 
 _NAMESPACE = re.compile(r"(/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?")
 _BOOLEANS = {"true": True, "false": False}
@@ -38,7 +39,18 @@ class BringupArgs:
     policy: str = _argument(
         "", "Checkpoint folder to start with; empty: the newest in run_dir/checkpoints."
     )
-    learner: bool = _argument(True, "Start the learner (DeepSpeed) and the bridge to it.")
+    learner: str = _argument(
+        "local",
+        "Where the learner is: local (started here), tcp://HOST:PORT of one on another machine "
+        "(`hiors train --listen` there), or none.",
+    )
+    keys: str = _argument(
+        "",
+        "Folder of keys (`hiors keys`) for a learner on another machine; without, only this one.",
+    )
+    listen: str = _argument(
+        "", "Let robots of other machines join the learner here, as tcp://0.0.0.0:5750."
+    )
     learner_config: str = _argument(
         "", "YAML file of the learner; empty: the one named 'default' in config/learner."
     )
@@ -79,6 +91,16 @@ class BringupArgs:
                 f"namespace must be like robot1 or lab/robot1 (letters, digits, _), "
                 f"got '{self.namespace}'."
             )
+        if self.learner not in ("local", "none"):
+            if not self.learner.startswith("tcp://"):
+                raise UnknownName(
+                    "value of learner", self.learner, ["local", "none", "tcp://HOST:PORT"]
+                )
+            check_open(check_address(self.learner), keys=bool(self.keys))
+        if self.listen:
+            if self.learner != "local":
+                raise InvalidValue(f"listen:= needs learner:=local, got learner:={self.learner}.")
+            check_open(check_address(self.listen), keys=bool(self.keys))
         if self.teleop == "scripted" and not self.sim:
             raise InvalidValue(
                 "teleop:=scripted needs sim:=true: the scripted operator reads the scene from "

@@ -11,6 +11,7 @@ COMMANDS = {
     "up": "run the graph: robot or simulator, policy, recorder, learner (name:=value ...)",
     "demo": "watch a simulated X-Trainer learn to insert while it works",
     "train": "run the learner on stored episodes, or beside a running graph",
+    "keys": "make or show the keys of robots and learner on different machines",
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "replay": "publish a recorded episode again, at any speed",
     "bench": "list the benchmarks, or run some",

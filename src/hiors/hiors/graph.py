@@ -99,8 +99,10 @@ def _rooms_of(args: BringupArgs) -> set[str]:
     leave_out = set()
     if args.demonstrate:
         leave_out |= {"policy", "bridge", "learner"}
-    if not args.learner:
+    if args.learner == "none":
         leave_out |= {"bridge", "learner"}
+    elif args.learner != "local":
+        leave_out |= {"learner"}
     return set(ROOMS) - leave_out
 
 
@@ -221,7 +223,14 @@ def _episodes(run: Run) -> Iterator[NodeSpec]:
 
 
 def _bridge(run: Run) -> Iterator[NodeSpec]:
-    parameters = {"store": run.store, "link": run.folder / "link", "checkpoints": run.checkpoints}
+    parameters = {
+        "store": run.store,
+        "link": run.folder / "link",
+        "checkpoints": run.checkpoints,
+        "learner": run.args.learner,
+        "actor": run.args.namespace.strip("/").replace("/", "-") or "robot",
+        "keys": run.args.keys,
+    }
     yield run.node("hiors_bridge", "bridge_node", "bridge", parameters=run.common | parameters)
 
 
@@ -250,5 +259,8 @@ def _learner(run: Run) -> ProcessSpec:
         "--policy": run.args.sees,
     }
     words = [str(word) for pair in files.items() for word in pair]
+    listen = ["--listen", run.args.listen] if run.args.listen else []
+    keys = ["--keys", run.args.keys] if run.args.listen and run.args.keys else []
     # hiors_learner.launch starts the training process anew by itself when it dies.
-    return ProcessSpec(name="learner", command=(*learner_program(), *words, "--arms", *run.arms))
+    command = (*learner_program(), *listen, *keys, *words, "--arms", *run.arms)
+    return ProcessSpec(name="learner", command=command)

@@ -9,6 +9,7 @@ from pathlib import Path
 from hiors.graph import config_file, learner_program
 from hiors.options import Parser
 from hiors_core.errors import InvalidValue
+from hiors_link.address import check_address, check_open
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,7 +39,13 @@ def learner_words(options: argparse.Namespace) -> list[str]:
     }
     words = [str(w) for pair in files.items() if pair[1] is not None for w in pair]
     ranks = ["--ranks", str(options.ranks)] if options.ranks != 1 else []
-    return [*ranks, *words]
+    listen = ["--listen", options.listen] if options.listen else []
+    keys = ["--keys", str(options.keys)] if options.keys else []
+    if listen:
+        if options.run is None:
+            raise InvalidValue("--listen needs --run DIR: robots send episodes into a run.")
+        check_open(check_address(options.listen), keys=bool(keys))
+    return [*ranks, *listen, *keys, *words]
 
 
 def _parser() -> Parser:
@@ -54,5 +61,9 @@ def _parser() -> Parser:
     parser.add_argument(
         "--sees", default="state", choices=("state", "vision"), help="what a new policy sees"
     )
+    parser.add_argument(
+        "--listen", help="let robots of other machines join, as tcp://0.0.0.0:5750 (with --run)"
+    )
+    parser.add_argument("--keys", type=Path, help="folder of keys (`hiors keys`), for --listen")
     parser.add_argument("--ranks", type=int, default=1, help="training processes")
     return parser

@@ -54,6 +54,6 @@ def test_every_argument_says_what_it_is_and_its_default_is_allowed() -> None:
 
 
 def test_words_and_arguments_are_inverse() -> None:
-    args = BringupArgs(seed=3, learner=False, namespace="robot1")
+    args = BringupArgs(seed=3, learner="none", namespace="robot1")
     assert parse_words(to_words(args)) == args
     assert to_words(BringupArgs()) == []

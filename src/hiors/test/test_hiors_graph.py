@@ -32,7 +32,7 @@ def test_everything_runs_by_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "absent"),
     [
-        ({"learner": False}, {"learner", "bridge"}),
+        ({"learner": "none"}, {"learner", "bridge"}),
         ({"teleop": "none"}, {"operator"}),
         ({"sim": False, "teleop": "none"}, {"sim", "operator"}),
         ({"demonstrate": True}, {"policy", "learner", "bridge"}),
@@ -77,7 +77,7 @@ def test_a_user_file_for_a_node_that_does_not_run_is_refused(tmp_path: Path) -> 
     path = tmp_path / "mine.yaml"
     path.write_text("bridge: {ros__parameters: {label_grace: 2.0}}")
     with pytest.raises(UnknownName, match="bridge"):
-        build_graph(args(tmp_path, params=str(path), learner=False))
+        build_graph(args(tmp_path, params=str(path), learner="none"))
 
 
 @pytest.mark.parametrize("task", ["insert_moisturiser", "../robots/xtrainer"])

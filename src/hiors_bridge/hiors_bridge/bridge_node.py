@@ -8,6 +8,8 @@ from hiors_bridge.bridge import Bridge, Change, Event
 from hiors_bridge.checkpoints import CheckpointWatch, Published
 from hiors_bridge.learner import learner_status
 from hiors_bridge.parameters import BridgeParameters, acceptance_rule
+from hiors_bridge.remote import LOCAL, Remote
+from hiors_bridge.spool import Spool, Waiting
 from hiors_core.acceptance import AcceptanceRules
 from hiors_core.errors import HiorsError
 from hiors_core.link import Link
@@ -51,6 +53,9 @@ class BridgeNode(HiorsNode):
             no_op_threshold=task.noop_threshold,
         )
         self._watch = CheckpointWatch(p.checkpoints)
+        self._spool = Spool(self._link, self._store.hold, int(p.spool_limit_gib * _GIB))
+        # The learner's thread writes the ledger that self._link reads: it has a Link of its own.
+        self._remote = None if p.learner == LOCAL else Remote(p, Link(p.link))
         self._statuses = self.advertise(EpisodeStatus, "episode/status")
         self._learner = self.advertise(LearnerStatus, "learner/status")
         self._checkpoints = self.advertise(CheckpointInfo, "learner/checkpoint")
@@ -62,13 +67,43 @@ class BridgeNode(HiorsNode):
         now = self.now_ns()
         for event in self._bridge.step(now):
             self._announce(event, now)
-        self._learner.publish(learner_status(self._link, now, self._settings.status_timeout))
+        waiting = self._spool.look()
+        status = learner_status(self._link, now, self._settings.status_timeout)
+        if waiting.full:
+            status.message = f"{waiting.full}. {status.message}"
+        self._learner.publish(status)
         self._look_for_checkpoint()
+        self._tell_of_spool(waiting)
         troubled = self._bridge.troubled
         text = "; ".join(f"{i}: {why}" for i, why in list(troubled.items())[:3])
         self.diagnostics.set(
             "episodes", Level.WARN if troubled else Level.OK, text or "ok", troubled=len(troubled)
         )
+
+    def _tell_of_spool(self, waiting: Waiting) -> None:
+        level = Level.ERROR if waiting.full else Level.OK
+        counts = {"episodes": waiting.episodes, "bytes": waiting.bytes}
+        self.diagnostics.set("spool", level, waiting.text, **counts)
+        if self._remote is None:
+            return
+        health = self._remote.health
+        level = Level.OK if health.connected and not health.troubles else Level.WARN
+        refused = "; ".join(f"{i}: {why}" for i, why in list(health.troubles.items())[:3])
+        self.diagnostics.set(
+            "link",
+            level if health.connected else Level.ERROR,
+            "; ".join(text for text in (health.text, refused) if text),
+            silent=f"{health.silent:.1f}",
+            stored=health.stored,
+            upload=health.upload,
+            download=health.download,
+        )
+
+    def close(self) -> None:
+        """End the thread that talks to the learner; let the recorder go on."""
+        if self._remote:
+            self._remote.close()
+        self._spool.close()
 
     def _announce(self, event: Event, now: int) -> None:
         path = self._store.episodes / event.episode_id

@@ -50,6 +50,20 @@ class BridgeParameters:
     status_timeout: Annotated[
         float, Doc("Age of the learner's status after which it is GONE [s]."), Range(0.5, 3600.0)
     ] = 5.0
+    learner: Annotated[
+        str, Doc("Where the learner is: local (files), or tcp://HOST:PORT of another machine.")
+    ] = "local"
+    actor: Annotated[str, Doc("Name of this robot at a learner on another machine.")] = "robot"
+    keys: Annotated[
+        str, Doc("Folder of keys (`hiors keys`); needed unless the learner is on this machine.")
+    ] = ""
+    spool_limit_gib: Annotated[
+        float,
+        Doc(
+            "Accepted episodes that wait for the learner [GiB]; then none may begin. 0: no limit."
+        ),
+        Range(0.0, 1e6),
+    ] = 50.0
     store_limit_gib: Annotated[
         float,
         Doc("Size above which the oldest rejected episodes are deleted [GiB]; 0: never."),

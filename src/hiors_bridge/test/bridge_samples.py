@@ -49,6 +49,7 @@ def publish(folder: Path, version: str, /, **changes) -> None:
         "version": version,
         "step": 120,
         "parent": "v000000",
+        "size": len(version.encode() * 100),
         "sha256": hashlib.sha256(version.encode() * 100).hexdigest(),
         "spec": {"kind": "joint", "names": list(ROBOT.names), "horizon": 10, "dt": 0.1},
         **changes,

@@ -182,7 +182,7 @@ def test_a_checkpoint_is_announced_once_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"sha256": "0" * 64}, {"version": "v9"}, {"spec": {}}, {"step": "many"}]
+    "changes", [{"size": 7}, {"version": "v9"}, {"spec": {}}, {"step": "many"}]
 )
 def test_a_damaged_checkpoint_is_refused_once_and_the_next_one_is_taken(tmp_path, changes):
     watch = CheckpointWatch(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from bridge_samples import ROBOT, ROBOT_FILE, TASK_FILE, labelled, learn, publish
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -17,11 +18,13 @@ from rclpy.parameter import Parameter
 from hiors_bridge.bridge_node import BridgeNode
 from hiors_bridge.learner import learner_status
 from hiors_bridge.parameters import BridgeParameters, acceptance_rule
-from hiors_core.clock import NS
+from hiors_core.clock import NS, SteadyClock
 from hiors_core.link import Link
 from hiors_core.store import EpisodeStore
 from hiors_core.task import load_task
 from hiors_interfaces.msg import CheckpointInfo, EpisodeStatus, LearnerStatus
+from hiors_link.incoming import Limits
+from hiors_link.server import Server
 from hiors_ros import qos
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -138,3 +141,45 @@ def test_decisions_ledger_and_checkpoints_reach_the_topics(ros, tmp_path):
         executor.shutdown()
         node.destroy_node()
         panel.destroy_node()
+
+
+def test_a_learner_elsewhere_gets_the_episodes_and_diagnostics_tell_of_the_link(ros, tmp_path):
+    store = EpisodeStore(tmp_path / "store")
+    labelled(store, "a")
+    server = Server(tmp_path / "learner", "tcp://127.0.0.1:0", SteadyClock(), limits=Limits())
+    values = {
+        "store": str(store.root),
+        "link": str(tmp_path / "link"),
+        "checkpoints": str(tmp_path / "checkpoints"),
+        "robot_file": str(ROBOT_FILE),
+        "task_file": str(TASK_FILE),
+        "arms": ["left"],
+        "learner": server.address,
+        "actor": "robot1",
+    }
+    node = BridgeNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
+    panel = Node("panel")
+    told: dict[str, str] = {}
+    panel.create_subscription(
+        DiagnosticArray,
+        "/diagnostics",
+        lambda array: told.update({s.name.split(": ")[1]: s.message for s in array.status}),
+        10,
+    )
+    executor = SingleThreadedExecutor()
+    for each in (node, panel):
+        executor.add_node(each)
+    folder = tmp_path / "learner" / "robots" / "robot1" / "episodes" / "a"
+    try:
+        end = time.monotonic() + 60.0
+        while not (folder.is_dir() and told.get("link", "").startswith("learner at")):
+            assert time.monotonic() < end, told
+            executor.spin_once(timeout_sec=0.02)
+            server.step(0.02)
+        assert "episodes wait" in told["spool"]
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        panel.destroy_node()
+        server.close()

@@ -1,28 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bridge's end of the files between it and the learner: notices, ledger, status.
+"""The files between the robot's side and the learner: notices, ledger, refusals, status.
 
-Delivery is at least once by file name and exactly once by the ledger. Knows no ROS, no training.
+Delivery is at least once by file name and exactly once by the ledger. When the learner is on
+another host, each side has these files and hiors_link keeps them alike. Knows no ROS, no training,
+no network.
 """
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hiors_core.durable import read_json, write_atomic
+from hiors_core.durable import read_document, read_json, write_atomic, write_document
 from hiors_core.errors import HiorsError
 from hiors_core.names import check_episode_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """An accepted episode that the learner is to take in; ``sha256`` is that of manifest.json."""
+    """An accepted episode that the learner is to take in; ``sha256`` is that of manifest.json.
+
+    ``actor`` names the robot that sent it from another host.
+    """
 
     episode_id: str
     path: str
     sha256: str
     task: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class LedgerEntry:
     sha256: str
     kind: str
     transitions: int
+    actor: str = ""
 
 
 class Link:
@@ -42,6 +51,7 @@ class Link:
         self.root = Path(root)
         self.inbox = self.root / "inbox"
         self.inbox.mkdir(parents=True, exist_ok=True)
+        self.refused = self.root / "refused"
         self._ledger = self.root / "ledger.jsonl"
         self._status = self.root / "status.json"
         self._read = 0
@@ -50,6 +60,52 @@ class Link:
         """Leave a notice for the learner; the same one again replaces it."""
         name = f"{check_episode_id(notice.episode_id)}.json"
         write_atomic(self.inbox / name, json.dumps(asdict(notice)).encode(), "notice")
+
+    def waiting(self) -> list[str]:
+        """Return the ids of the episodes that wait, oldest first."""
+        found = []
+        for path in self.inbox.glob("*.json"):
+            with suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, path.stem))
+        return [episode_id for _, episode_id in sorted(found)]
+
+    def notice(self, episode_id: str) -> Notice | None:
+        """Return the notice of an episode that waits, or None when it is none."""
+        with suppress(OSError, HiorsError, TypeError):
+            notice = Notice(**read_json(self.inbox / f"{check_episode_id(episode_id)}.json"))
+            return notice if notice.episode_id == episode_id else None
+        return None
+
+    def settle(self, episode_id: str) -> None:
+        """Take a notice away: the episode is with the learner."""
+        (self.inbox / f"{check_episode_id(episode_id)}.json").unlink(missing_ok=True)
+
+    def enter(self, entries: Sequence[LedgerEntry]) -> None:
+        """Copy entries of a learner on another host into this side's ledger, synced."""
+        lines = [json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries]
+        with self._ledger.open("ab") as file:
+            file.write("".join(lines).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def refuse(self, episode_id: str, reason: str, stamp: int) -> None:
+        """Note why the learner did not take an episode in; stamp in [ns]."""
+        self.refused.mkdir(exist_ok=True)
+        name = f"{check_episode_id(episode_id)}.json"
+        content = {"episode_id": episode_id, "reason": reason, "stamp_ns": stamp}
+        write_document(self.refused / name, content, "refuse")
+
+    def refusal(self, episode_id: str) -> str:
+        """Return why the learner did not take an episode in, or ""."""
+        try:
+            path = self.refused / f"{check_episode_id(episode_id)}.json"
+            return str(read_document(path)["reason"])
+        except (OSError, KeyError, HiorsError):
+            return ""
+
+    def set_status(self, content: Mapping[str, Any]) -> None:
+        """Copy what a learner on another host says of itself."""
+        write_atomic(self._status, json.dumps(content).encode(), "status")
 
     def ledger(self) -> list[LedgerEntry]:
         """Return all entries; a torn line is skipped."""
@@ -84,6 +140,7 @@ def _entry(line: bytes) -> LedgerEntry | None:
             sha256=str(data["sha256"]),
             kind=str(data["kind"]),
             transitions=int(data["transitions"]),
+            actor=str(data.get("actor", "")),
         )
     except (ValueError, KeyError, TypeError, HiorsError):
         return None

@@ -30,16 +30,21 @@ class Owner:
         return self.boot == _boot() and self.start == _start(self.pid)
 
 
+def this_process() -> Owner:
+    """Return this process as an owner."""
+    pid = os.getpid()
+    return Owner(pid=pid, start=_start(pid), boot=_boot())
+
+
 def write_owner(folder: Path) -> None:
     """Write this process into the folder as its owner."""
-    pid = os.getpid()
-    write_document(folder / OWNER, asdict(Owner(pid=pid, start=_start(pid), boot=_boot())))
+    write_document(folder / OWNER, asdict(this_process()))
 
 
-def read_owner(folder: Path) -> Owner | None:
+def read_owner(folder: Path, name: str = OWNER) -> Owner | None:
     """Return the owner of a folder, or None when it has none that can be read."""
     try:
-        data = read_json(folder / OWNER)
+        data = read_json(folder / name)
         return Owner(pid=int(data["pid"]), start=int(data["start"]), boot=str(data["boot"]))
     except (OSError, HiorsError, KeyError, TypeError, ValueError):
         return None

@@ -31,6 +31,7 @@ from hiors_core.folder import (
     remove_folder,
     verify_folder,
 )
+from hiors_core.hold import Hold
 from hiors_core.index import EpisodeRow, StoreIndex
 from hiors_core.label import Label, LabelRules, label_from_json, label_to_json
 from hiors_core.manifest import EpisodeMeta, Manifest
@@ -55,6 +56,7 @@ class EpisodeStore:
         self.quarantined = self.root / "quarantine"
         for folder in (self.recording, self.episodes, self.quarantined):
             folder.mkdir(parents=True, exist_ok=True)
+        self.hold = Hold(self.root)
         self._claim = Claim(self.root / "recorder.lock")
         self._index = StoreIndex(self.root / "index.sqlite")
 
@@ -69,9 +71,11 @@ class EpisodeStore:
     def begin(self, meta: EpisodeMeta) -> EpisodeWriter:
         """Start an episode under recording/.
 
-        Raises StateError when another process records or the id exists.
+        Raises StateError when another process records, the id exists, or the store is on hold.
         """
         check_episode_id(meta.episode_id)
+        if reason := self.hold.reason:
+            raise StateError(f"No episode may begin: {reason}")
         self._claim.take()
         try:
             ending = Ending(

@@ -56,6 +56,10 @@ class Engine:
         """Optimiser steps done."""
         return int(self._engine.global_steps)
 
+    def count_from(self, step: int) -> None:
+        """Go on counting from a step that was done before this process began."""
+        self._engine.global_steps = step
+
     @property
     def gradient_norm(self) -> float:
         """Norm of the last gradient before clipping."""

@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the ledger. sha256: of the manifest.json. stamp: when taken in [ns]."""
+    """One line of the ledger. sha256: of the manifest.json. stamp: when taken in [ns].
+
+    actor: the robot that sent it from another machine.
+    """
 
     episode_id: str
     sha256: str
@@ -39,6 +42,7 @@ class Entry:
     path: str
     task: str
     stamp: int
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +144,8 @@ class Ingest:
 
     def _answer(self, path: Path) -> Taken | None:
         notice = read_json(path)
-        for key in ("episode_id", "path", "sha256"):
-            if not isinstance(notice.get(key), str):
+        for key in ("episode_id", "path", "sha256", "actor"):
+            if not isinstance(notice.get(key, "" if key == "actor" else None), str):
                 raise InvalidValue(f"notice {path.name}: '{key}' must be a string")
         episode_id = check_episode_id(notice["episode_id"])
         if path.stem != episode_id:
@@ -155,12 +159,15 @@ class Ingest:
                 )
             path.unlink(missing_ok=True)
             return None
-        taken = self._take(Path(notice["path"]), episode_id, notice["sha256"], ONLINE)
+        actor = notice.get("actor", "")
+        taken = self._take(Path(notice["path"]), episode_id, notice["sha256"], ONLINE, actor)
         path.unlink(missing_ok=True)
         crash_point("ingest:notice")
         return taken
 
-    def _take(self, folder: Path, episode_id: str, sha256: str, kind: str) -> Taken:
+    def _take(
+        self, folder: Path, episode_id: str, sha256: str, kind: str, actor: str = ""
+    ) -> Taken:
         samples = self._load(folder, episode_id, sha256)
         crash_point("ingest:loaded")
         entry = Entry(
@@ -171,6 +178,7 @@ class Ingest:
             path=str(folder.absolute()),
             task=read_manifest(folder).task,
             stamp=self._clock.now(),
+            actor=actor,
         )
         self.ledger.append(entry)
         crash_point("ingest:ledger")

@@ -5,18 +5,21 @@ nothing behind.
 Knows no torch: it starts in a moment and costs nothing while the learner runs.
 """
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from socket import socket
 
 from hiors_core.clock import Clock, SteadyClock, to_ns
-from hiors_core.errors import InvalidValue
+from hiors_core.errors import HiorsError, InvalidValue
+from hiors_link.server import Server
 
 OWNER = "HIORS_OWNER_PID"
 """Environment variable: the learner ends when the process with this id does."""
@@ -33,12 +36,12 @@ class LaunchSettings:
 
     Attributes:
         ranks: training processes.
-        patience: from SIGTERM to SIGKILL [s].
+        patience: from SIGTERM to SIGKILL of the ranks [s].
         pause, longest_pause: before the first restart, and at most [s]; doubled each time.
     """
 
     ranks: int = 1
-    patience: float = 4.0
+    patience: float = 2.5
     pause: float = 1.0
     longest_pause: float = 30.0
 
@@ -120,44 +123,95 @@ class Supervisor:
         return self._process.returncode
 
     def _end_group(self, process: "subprocess.Popen[bytes]") -> None:
-        # The launcher alone would leave its workers alive, so the whole group is asked to end.
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            deadline = self._clock.now() + to_ns(self._settings.patience)
-            while _group_lives(process) and self._clock.now() < deadline:
-                self._clock.sleep_until(self._clock.now() + to_ns(0.02))
-            if not _group_lives(process):
-                break
+        # Only the ranks have something to save. Launchers around them look for the ends of their
+        # children once a second and, when signalled, leave them without a parent.
+        self._signal(_ranks(process.pid), signal.SIGTERM)
+        deadline = self._clock.now() + to_ns(self._settings.patience)
+        while _ranks(process.pid) and self._clock.now() < deadline:
+            self._clock.sleep_until(self._clock.now() + to_ns(0.02))
+        while living := _living(process.pid):
+            self._signal(living, signal.SIGKILL)
+            self._clock.sleep_until(self._clock.now() + to_ns(0.02))
         process.wait()
 
+    def _signal(self, processes: Sequence[int], number: signal.Signals) -> None:
+        for one in processes:
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
 
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+
+def _living(group: int) -> list[int]:
+    """Return the processes of a group that run; a zombie whose parent never looks is none."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+                state, _, its_group = text.rpartition(")")[2].split()[:3]
+                if int(its_group) == group and state not in "ZX":
+                    found.append(int(folder.name))
+    return found
+
+
+def _ranks(group: int) -> list[int]:
+    """Return the living processes of a group that a launcher started as ranks."""
+    found = []
+    for process in _living(group):
+        with suppress(OSError):
+            if b"\0RANK=" in b"\0" + Path(f"/proc/{process}/environ").read_bytes():
+                found.append(process)
+    return found
 
 
 def main() -> int:
-    """Run `python -m hiors_learner.launch [--ranks N] ARGUMENTS OF hiors_learner.train`."""
-    arguments = sys.argv[1:]
-    settings = LaunchSettings()
+    """Run `python -m hiors_learner.launch [OPTIONS] ARGUMENTS OF hiors_learner.train`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hiors_learner.launch", add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--listen", default="")
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--run", type=Path)
+    options, arguments = parser.parse_known_args()
+    if options.run:
+        arguments += ["--run", str(options.run)]
+    clock = SteadyClock()
     try:
-        if arguments[:1] == ["--ranks"]:
-            settings = LaunchSettings(ranks=int(arguments[1]))
-            arguments = arguments[2:]
-    except (IndexError, ValueError, InvalidValue) as error:
-        print(f"--ranks needs a number of at least 1: {error}", file=sys.stderr)
+        settings = LaunchSettings(ranks=options.ranks)
+        door = _open_door(options, clock) if options.listen else nullcontext()
+    except HiorsError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return REFUSED
     if environment()["DS_ACCELERATOR"] == "cpu":
         os.nice(NICE)
-    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, SteadyClock())
+    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, clock)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
-    return supervisor.run()
+    with door:
+        return supervisor.run()
+
+
+@contextmanager
+def _serve(server: Server) -> Iterator[None]:
+    # Robots are served here and not in the training process: that one may die and come back.
+    stop = threading.Event()
+    thread = threading.Thread(target=server.run, args=(stop,), name="robots", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=2.0)
+        server.close()
+
+
+def _open_door(options: argparse.Namespace, clock: Clock) -> AbstractContextManager[None]:
+    if options.run is None:
+        raise InvalidValue("--listen needs --run DIR: robots send episodes into a run")
+    keys = options.keys.expanduser() if options.keys else None
+    server = Server(options.run, options.listen, clock, keys)
+    print(f"robots may join at {server.address} ({'with keys' if keys else 'this machine only'})")
+    return _serve(server)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.store import EpisodeStore
 from hiors_learner.arguments import Arguments
 from hiors_learner.data import SampleReader, Samples
-from hiors_learner.ingest import DEMONSTRATION, ONLINE, Ingest, successes
+from hiors_learner.ingest import DEMONSTRATION, ONLINE, Entry, Ingest, Taken, successes
 from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
 from hiors_learner.publisher import Publisher, newest_published
@@ -27,8 +27,6 @@ from hiors_learner.team import Command
 
 KINDS = (DEMONSTRATION, ONLINE)
 _POLL = 0.25
-
-Item = tuple[str, str, Samples]
 
 
 class OnlineLead:
@@ -48,7 +46,7 @@ class OnlineLead:
         self._checkpoints = run / "checkpoints"
         self._checkpoints.mkdir(parents=True, exist_ok=True)
         self._ingest = Ingest(run / "link", reader, clock)
-        self._source: Iterator[Item] = self._first(demos or run / "demos")
+        self._source: Iterator[Taken] = self._first(demos or run / "demos")
         self._status = StatusFile(run / "link" / "status.json", clock)
         log_every = self._settings.output.log_every
         self._metrics = Metrics(run / "learner" / "metrics.jsonl", log_every, clock)
@@ -56,6 +54,7 @@ class OnlineLead:
         self._checkpoint, self._newest_step = newest_published(self._checkpoints)
         self._next_poll = 0
         self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        self._robots: dict[str, int] = {}
         self.pending: Samples | None = None
         self.stop = Interruption()
 
@@ -71,11 +70,11 @@ class OnlineLead:
             self._publish()
         if self.stop:
             return (Command.SAVE, 0) if self._unsaved else (Command.STOP, 0)
-        item = self._next_item()
-        if item is not None:
-            kind, episode_id, self.pending = item
-            self._ids[kind].append(episode_id)
-            return Command.DATA, KINDS.index(kind)
+        taken = self._next_item()
+        if taken is not None:
+            self.pending = taken.samples
+            self._ids[taken.entry.kind].append(taken.entry.episode_id)
+            return Command.DATA, self._place(taken.entry)
         if self._unsaved >= self._settings.output.save_every:
             return Command.SAVE, 0
         waiting = self._waiting()
@@ -121,6 +120,7 @@ class OnlineLead:
                 samples_per_s=self._metrics.steps_per_s * self._settings.data.batch_size,
                 checkpoint=self._checkpoint,
                 episode_ids=tuple(self._ids[ONLINE]),
+                robots=self._robots,
             )
         )
 
@@ -128,19 +128,24 @@ class OnlineLead:
     def _unsaved(self) -> int:
         return self._learner.engine.steps - self._saved
 
-    def _first(self, demos: Path) -> Iterator[Item]:
+    def _first(self, demos: Path) -> Iterator[Taken]:
         known = self._ingest.restore()
         shown = self._ingest.demonstrations(demos) if demos.is_dir() else iter(())
-        for taken in itertools.chain(known, shown):
-            yield taken.entry.kind, taken.entry.episode_id, taken.samples
+        return itertools.chain(known, shown)
 
-    def _next_item(self) -> Item | None:
+    def _place(self, entry: Entry) -> int:
+        """Return 0 for a demonstration, or the number of robot and task from 1 on."""
+        if entry.kind == DEMONSTRATION:
+            return 0
+        name = f"{entry.actor or 'local'}/{entry.task}"
+        self._robots[name] = self._robots.get(name, 0) + 1
+        return 1 + list(self._robots).index(name)
+
+    def _next_item(self) -> Taken | None:
         item = next(self._source, None)
         if item is None and self._clock.now() >= self._next_poll:
             self._next_poll = self._clock.now() + to_ns(_POLL)
-            self._source = (
-                (t.entry.kind, t.entry.episode_id, t.samples) for t in self._ingest.notices()
-            )
+            self._source = self._ingest.notices()
             item = next(self._source, None)
         return item
 

@@ -3,12 +3,14 @@
 file of the run.
 """
 
+import numpy as np
+
 from hiors_core.errors import HiorsError
 from hiors_learner.data import Pool, Samples, empty, join
 from hiors_learner.engine import Engine
 from hiors_learner.ingest import DEMONSTRATION, ONLINE
 from hiors_learner.losses import make_batch
-from hiors_learner.mixture import draw
+from hiors_learner.mixture import Index, draw
 from hiors_learner.settings import LearnerSettings
 from hiors_learner.team import Team
 from hiors_policy.flow_policy import FlowPolicy
@@ -25,6 +27,8 @@ class Learner:
         self.engine = Engine(policy, settings, team)
         self.blank = empty(policy)
         self._pools = {kind: Pool(self.blank) for kind in (DEMONSTRATION, ONLINE)}
+        self._sources: list[list[Index]] = []
+        self._order: Index = np.zeros(0, np.int64)
         self._normalized = normalized
 
     @property
@@ -32,9 +36,17 @@ class Learner:
         """Transitions in the training set, by kind."""
         return {kind: len(pool) for kind, pool in self._pools.items()}
 
-    def add(self, kind: str, samples: Samples) -> None:
-        """Put the transitions of an episode into the training set."""
-        self._pools[kind].add(samples)
+    def add(self, kind: str, samples: Samples, source: int = 0) -> None:
+        """Put the transitions of an episode into the training set.
+
+        ``source`` numbers robot and task of an online one, in the order of their appearance.
+        """
+        pool = self._pools[kind]
+        if kind == ONLINE:
+            self._sources += [[] for _ in range(source + 1 - len(self._sources))]
+            self._sources[source].append(np.arange(len(pool), len(pool) + len(samples)))
+            self._order = np.concatenate([part for parts in self._sources for part in parts])
+        pool.add(samples)
 
     def resumed(self) -> None:
         """Keep the normalisation: it came with the weights."""
@@ -50,11 +62,13 @@ class Learner:
             step=step,
             batch_size=data.batch_size,
             online_ratio=data.online_ratio,
-            online=self.rows[ONLINE],
+            online=[sum(map(len, parts)) for parts in self._sources],
             demonstrations=self.rows[DEMONSTRATION],
+            by_size=data.by_size,
         )
+        chosen = self._order[rows.online] if len(rows.online) else rows.online
         online, shown = self._pools[ONLINE].all(), self._pools[DEMONSTRATION].all()
-        samples = join([online.take(rows.online), shown.take(rows.demonstrations)])
+        samples = join([online.take(chosen), shown.take(rows.demonstrations)])
         seed = (self.settings.seed, step)
         batch = make_batch(samples, self.settings.loss, seed, self.team.rank, self.team.world)
         loss = self.engine.step(batch)

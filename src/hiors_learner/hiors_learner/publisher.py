@@ -59,6 +59,11 @@ def newest_published(checkpoints: Path) -> tuple[str, int]:
     return manifest.version, manifest.step
 
 
+def is_online_version(manifest: CheckpointManifest) -> bool:
+    """Tell whether an online learner published this checkpoint, so that its step counts."""
+    return manifest.version.split(".")[0] == f"v{manifest.step:06d}"
+
+
 def _free_version(checkpoints: Path, step: int) -> str:
     # After a crash the learner may come by the same step again with other data.
     version, again = f"v{step:06d}", 0

@@ -6,7 +6,8 @@ LearnerStatus.msg.
 import json
 import os
 from collections import deque
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Status:
     Attributes:
         loss: mean of the last window. demonstrations, episodes: in the training set.
         refused: episodes that were not taken in. checkpoint: newest published version.
+        robots: online episodes of each robot and task, as "robot1/insert_moisturizer".
     """
 
     state: State
@@ -48,6 +50,7 @@ class Status:
     samples_per_s: float = 0.0
     checkpoint: str = ""
     episode_ids: tuple[str, ...] = ()
+    robots: Mapping[str, int] = field(default_factory=dict)
 
 
 class StatusFile:

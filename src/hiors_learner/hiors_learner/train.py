@@ -21,7 +21,7 @@ from hiors_learner.data import SampleReader
 from hiors_learner.launch import REFUSED
 from hiors_learner.lead import KINDS, OfflineLead, OnlineLead
 from hiors_learner.learner import Learner
-from hiors_learner.publisher import Publisher
+from hiors_learner.publisher import Publisher, is_online_version
 from hiors_learner.settings import LearnerSettings
 from hiors_learner.status import State, Status, StatusFile
 from hiors_learner.team import Command, start_team
@@ -52,6 +52,9 @@ def train(arguments: Arguments, clock: Clock) -> None:
     states = arguments.run / "checkpoints" / "training" if arguments.run else None
     if states and learner.engine.resume(states):
         learner.resumed()
+    elif start and not arguments.start and is_online_version(start.manifest):
+        # The state was lost, the weights were not: the data have paid for these steps already.
+        learner.engine.count_from(start.manifest.step)
     if lead:
         lead.begin()
 
@@ -59,7 +62,7 @@ def train(arguments: Arguments, clock: Clock) -> None:
         command, value = team.tell(*(lead.decide() if lead else (Command.IDLE, 0)))
         if command is Command.DATA:
             samples = team.share(lead.pending if lead else None, learner.blank)
-            learner.add(KINDS[value], samples)
+            learner.add(KINDS[min(value, 1)], samples, source=max(value - 1, 0))
         elif command is Command.STEP:
             loss = learner.step()
             if lead:

@@ -104,3 +104,25 @@ def test_the_environment_is_clean():
 def test_a_learner_needs_a_rank():
     with pytest.raises(InvalidValue, match="at least 1, got 0"):
         LaunchSettings(ranks=0)
+
+
+def test_a_rank_may_save_and_its_launcher_is_not_waited_for(tmp_path: Path):
+    saved, ready = tmp_path / "saved", tmp_path / "ready"
+    rank = (
+        "import pathlib, signal, sys, time;"
+        f"signal.signal(15, lambda *_: (pathlib.Path({str(saved)!r}).touch(), sys.exit(0)));"
+        f"pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
+    )
+    launcher = (
+        "import os, signal, subprocess, sys, time; signal.signal(15, signal.SIG_IGN);"
+        f"subprocess.Popen([sys.executable, '-c', {rank!r}], env={{**os.environ, 'RANK': '0'}});"
+        "time.sleep(600)"
+    )
+    one = supervisor(launcher, LaunchSettings(patience=60.0))
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    wait_for(ready.exists)
+    one.stop()
+    thread.join(30.0)
+    assert not thread.is_alive(), "it must not wait for the launcher, which ignores the signal"
+    assert saved.exists()

@@ -3,6 +3,8 @@
 number of ranks.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from hiors_learner.settings import LossSettings
 
 def drawn(**changes) -> Draw:
     fields = {"seed": 1, "step": 5, "batch_size": 32, "online_ratio": 0.25}
-    return draw(**{**fields, "online": 100, "demonstrations": 50, **changes})
+    return draw(**{**fields, "online": [100], "demonstrations": 50, **changes})
 
 
 def test_the_ratio_is_kept():
@@ -29,14 +31,37 @@ def test_the_ratio_is_kept():
 
 @pytest.mark.parametrize(("online", "demonstrations"), [(0, 50), (100, 0)])
 def test_an_empty_source_leaves_its_share_to_the_other(online: int, demonstrations: int):
-    rows = drawn(online=online, demonstrations=demonstrations)
+    rows = drawn(online=[online], demonstrations=demonstrations)
     lengths = (len(rows.online), len(rows.demonstrations))
     assert lengths == ((0, 32) if not online else (32, 0))
 
 
 def test_nothing_to_train_on_is_an_error_and_no_division_by_zero():
     with pytest.raises(StateError, match="no transition"):
-        drawn(online=0, demonstrations=0)
+        drawn(online=[], demonstrations=0)
+
+
+def shares(sizes: list[int], by_size: float) -> list[float]:
+    rows = np.concatenate(
+        [
+            drawn(online=sizes, online_ratio=1.0, by_size=by_size, step=step).online
+            for step in range(200)
+        ]
+    )
+    edges = np.cumsum([0, *sizes])
+    return [float(np.mean((rows >= low) & (rows < high))) for low, high in pairwise(edges)]
+
+
+@pytest.mark.parametrize(
+    ("by_size", "expected"),
+    [(0.0, [0.5, 0.0, 0.5]), (0.5, [0.9, 0.0, 0.1]), (1.0, [0.988, 0, 0.012])],
+)
+def test_robots_share_a_batch_as_the_setting_says(by_size: float, expected: list[float]):
+    assert shares([810, 0, 10], by_size) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_newcomer_changes_nothing_for_a_robot_alone():
+    assert np.array_equal(drawn(online=[100]).online, drawn(online=[100], by_size=0.0).online)
 
 
 def test_seed_and_step_decide():

@@ -4,6 +4,7 @@ rows 18, 20, 25).
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,13 @@ def test_the_life_of_a_learner(tmp_path: Path):
     assert newest.manifest.parent == first["checkpoint"]
     assert [line["episode_id"] for line in ledger(run)] == ["e1", "e2"]
     assert len((run / "learner" / "metrics.jsonl").read_text().splitlines()) >= 2
+
+    shutil.rmtree(run / "checkpoints" / "training")
+    with learner(run, config) as process:
+        until(process, lambda: in_state(run, process, State.PACED))
+        assert status(run)["step"] == newest.manifest.step, "the data have paid for those steps"
+        stop(process)
+    assert not list((run / "checkpoints").glob("v*.*")), "no step is published twice"
 
 
 def offline(tmp_path: Path, config: Path, out: Path, ranks: int | None = None) -> str:

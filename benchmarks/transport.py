@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speed of the link on loopback, beside a raw socket copy and pickle+lz4 REQ/REP, in one run.
+
+    hiors bench transport [-- --repeat 5 --parts upload weights trainable]
+
+Sender and receiver are two processes. Every method moves the same random bytes in turn, so that
+the noise of the machine is in all of them alike; the ratios are medians of ratios within a turn.
+
+raw         one TCP connection, sendall, recv_into memory, an answer of one byte
+raw+disk    the same, but written to a file and synced before the answer
+pickle+lz4  ZeroMQ REQ/REP with a pickled, lz4-compressed message: the way of agentlace, rebuilt
+            here as a stand-in; this is not agentlace, and lacks its formatting of log lines
+ours        hiors_link: episode stored, synced and announced before it is acknowledged; a
+            checkpoint complete in the robot's folder. +curve: the same, encrypted
+"""
+
+import argparse
+import hashlib
+import os
+import pickle
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import zmq
+
+from hiors_core.authority import Authority
+from hiors_core.clock import SteadyClock, to_ns
+from hiors_core.durable import sha256_file, write_document
+from hiors_core.link import Link, Notice
+from hiors_core.manifest import EpisodeMeta
+from hiors_core.recording import start_recording
+from hiors_core.store import EpisodeStore
+from hiors_link.actor import Actor, ActorSettings
+from hiors_link.keys import new_identity
+from hiors_link.server import Server
+
+TRANSITION = 454_000
+"""Bytes: 3 images of 224 x 224 x 3, state, chunk of 50 x 14."""
+UPLOADS = {"1 transition": 1, "20 transitions": 20, "200 transitions": 200}
+WEIGHTS = {"10 MB": 10, "100 MB": 100, "500 MB": 500}
+START = 1_700_000_000 * 10**9
+Method = Callable[[np.ndarray], float]
+
+
+def serve_raw(port: int, folder: Path) -> None:
+    """Receive bytes into memory, or also onto the disk, and answer."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        line, _ = listener.accept()
+        with line:
+            while head := line.recv(9, socket.MSG_WAITALL):
+                size, keep = struct.unpack("<QB", head)
+                buffer = memoryview(bytearray(size))
+                done = 0
+                while done < size:
+                    done += line.recv_into(buffer[done:])
+                if keep:
+                    with (folder / "raw.bin").open("wb") as file:
+                        file.write(buffer)
+                        file.flush()
+                        os.fsync(file.fileno())
+                line.sendall(b"k")
+
+
+def serve_pickle(port: int) -> None:
+    """Receive, decompress, unpickle and keep a message in memory, and answer."""
+    import lz4.frame
+
+    answerer = zmq.Context().socket(zmq.REP)
+    answerer.bind(f"tcp://127.0.0.1:{port}")
+    while True:
+        kept = pickle.loads(lz4.frame.decompress(answerer.recv()))  # noqa: S301 the stand-in
+        answerer.send(lz4.frame.compress(pickle.dumps({"stored": len(kept)})))
+
+
+def serve_link(port: int, run: Path, keys: Path | None) -> None:
+    """Run the learner's side."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    server = Server(run, f"tcp://127.0.0.1:{port}", SteadyClock(), keys)
+    server.run(stop)
+    server.close()
+
+
+def serve_learner(run: Path) -> None:
+    """Take episodes in as the learner does, looking four times a second."""
+    from hiors_core.robot import load_robot
+    from hiors_learner.data import SampleReader
+    from hiors_learner.ingest import Ingest
+    from hiors_policy.flow_policy import FlowPolicy, FlowSettings
+
+    config = Path(__file__).parents[1] / "config"
+    robot = load_robot(config / "robots/xtrainer.yaml", ["left"])
+    policy = FlowPolicy(robot, FlowSettings(objects=("box", "hole")))
+    ingest = Ingest(run / "link", SampleReader(policy, 0.0005), SteadyClock())
+    (run / "ready").touch()
+    while True:
+        list(ingest.notices())
+        time.sleep(0.25)
+
+
+def raw_method(port: int, *, keep: bool) -> Method:
+    """Return what sends by one raw socket."""
+    line = _connect(port)
+
+    def send(data: np.ndarray) -> float:
+        begun = time.perf_counter()
+        line.sendall(struct.pack("<QB", len(data), keep))
+        line.sendall(data)
+        line.recv(1)
+        return time.perf_counter() - begun
+
+    return send
+
+
+def pickle_method(port: int) -> Method:
+    """Return what sends as agentlace does."""
+    import lz4.frame
+
+    asker = zmq.Context().socket(zmq.REQ)
+    asker.connect(f"tcp://127.0.0.1:{port}")
+
+    def send(data: np.ndarray) -> float:
+        begun = time.perf_counter()
+        asker.send(lz4.frame.compress(pickle.dumps({"data": data})))
+        pickle.loads(lz4.frame.decompress(asker.recv()))  # noqa: S301 the stand-in
+        return time.perf_counter() - begun
+
+    return send
+
+
+class Ours:
+    """A robot's side of the link."""
+
+    def __init__(self, root: Path, port: int, run: Path, keys: Path | None) -> None:
+        self.run, self.link = run, Link(root / "link")
+        self.store, self.checkpoints = EpisodeStore(root / "store"), root / "checkpoints"
+        settings = ActorSettings(address=f"tcp://127.0.0.1:{port}", actor="robot1", keys=keys)
+        self.actor = Actor(self.link, self.checkpoints, settings, SteadyClock())
+        self._count = 0
+        self.until(lambda: self.actor.health.connected)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Let the actor work until the condition holds."""
+        while not done():
+            self.actor.step(0.002)
+
+    def episode(self, data: np.ndarray) -> Notice:
+        """Record an episode that holds the bytes."""
+        self._count += 1
+        name = f"b{self._count}"
+        meta = EpisodeMeta(episode_id=name, task="bench", names=("a",))
+        recording = start_recording(self.store, meta)
+        pieces = np.array_split(data, max(1, len(data) // TRANSITION))
+        for tick in range(3 * len(pieces)):
+            stamp = START + to_ns(tick / 30.0)
+            logged = recording.executed(
+                stamp, tick=tick, epoch=1, authority=Authority.HUMAN, position=np.zeros(1)
+            )
+            if logged and pieces:
+                recording.jpeg("top", logged, pieces.pop().tobytes())
+        recording.finish("labelled")
+        folder = self.store.path(name)
+        sha256 = sha256_file(folder / "manifest.json")
+        return Notice(episode_id=name, path=str(folder), sha256=sha256, task="bench")
+
+    def upload(self, data: np.ndarray) -> float:
+        """Return the time from the notice to the acknowledgement."""
+        notice, goal = self.episode(data), self.actor.health.stored + 1
+        begun = time.perf_counter()
+        self.link.send(notice)
+        self.until(lambda: self.actor.health.stored == goal)
+        taken = time.perf_counter() - begun
+        shutil.rmtree(notice.path)
+        return taken
+
+    def publish(self, data: np.ndarray) -> tuple[float, float]:
+        """Return the times from latest.json there to latest.json here, and of the transfer."""
+        self._count += 1
+        folder = self.run / "checkpoints" / f"v{self._count:06d}"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        content = {"version": folder.name, "sha256": sha256, "size": len(data)}
+        write_document(folder / "manifest.json", content)
+        begun = time.perf_counter()
+        latest = {"version": folder.name, "path": str(folder), "sha256": sha256}
+        write_document(folder.parent / "latest.json", latest)
+        self.until(lambda: self.actor.health.download == folder.name or self._has(folder.name))
+        seen = time.perf_counter()
+        self.until(lambda: self._has(folder.name))
+        end = time.perf_counter()
+        shutil.rmtree(self.checkpoints / folder.name)
+        shutil.rmtree(folder)
+        return end - begun, end - seen
+
+    def _has(self, version: str) -> bool:
+        path = self.checkpoints / "latest.json"
+        return path.exists() and version in path.read_text(encoding="utf-8")
+
+
+def compare(names: dict[str, int], unit: int, repeat: int, methods: dict[str, Method]) -> None:
+    """Print times and ratios to the raw copies, as medians over the turns."""
+    noise = np.random.default_rng(0)
+    print("| payload | method | ms, median | MB/s | of raw | of raw+disk | times pickle+lz4 |")
+    print("|---|---|---|---|---|---|---|")
+    for name, count in names.items():
+        data = np.frombuffer(noise.bytes(count * unit), np.uint8)
+        turns: dict[str, list[float]] = {method: [] for method in methods}
+        for _ in range(repeat):
+            for method, send in methods.items():
+                turns[method].append(send(data))
+        for method, times in turns.items():
+            took = statistics.median(times)
+            ratios = [_ratio(turns[other], times) for other in ("raw", "raw+disk", "pickle+lz4")]
+            row = [name, method, f"{1000 * took:.1f}", f"{len(data) / 1e6 / took:.0f}", *ratios]
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+def trainable(ours: Ours, repeat: int) -> None:
+    """Print how long an accepted episode takes from its notice to the learner's ledger."""
+    from hiors_core.images import encode_jpeg
+    from hiors_core.robot import load_robot
+
+    config = Path(__file__).parents[1] / "config"
+    robot = load_robot(config / "robots/xtrainer.yaml", ["left"])
+    rough = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    jpeg = encode_jpeg(np.ascontiguousarray(rough.repeat(10, 0).repeat(10, 1)))
+    times, size = [], 0
+    for i in range(repeat):
+        meta = EpisodeMeta(episode_id=f"t{i}", task="bench", names=robot.names)
+        recording = start_recording(ours.store, meta)
+        for tick in range(601):
+            stamp, position = START + to_ns(tick / 30.0), robot.home + 0.001 * tick
+            logged = recording.executed(
+                stamp, tick=tick, epoch=1, authority=Authority.HUMAN, position=position
+            )
+            recording.joint_state(stamp, position)
+            for name in ("box", "hole"):
+                recording.object_pose(name, stamp, np.array([0.1, -0.4, 0.05, 0, 0, 0, 1.0]))
+            for camera in ("top", "left_wrist", "right_wrist"):
+                if logged:
+                    recording.jpeg(camera, logged, jpeg)
+        size = recording.finish("labelled").size
+        folder = ours.store.path(f"t{i}")
+        sha256 = sha256_file(folder / "manifest.json")
+        notice = Notice(episode_id=f"t{i}", path=str(folder), sha256=sha256, task="bench")
+        ledger = Link(ours.run / "link")
+        begun = time.perf_counter()
+        ours.link.send(notice)
+        ours.until(lambda n=f"t{i}", at=ledger: n in {e.episode_id for e in at.ledger()})
+        times.append(time.perf_counter() - begun)
+    p95 = float(np.percentile(times, 95))
+    print(
+        f"accepted episode of 20 s, 3 cameras, 200 transitions, {size / 1e6:.1f} MB, to trainable:"
+        f" median {statistics.median(times):.2f} s, p95 {p95:.2f} s, n = {len(times)}"
+    )
+
+
+def main() -> int:
+    """Start the receivers and run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--most", type=int, default=500, help="largest payload [MB]")
+    parts = ("upload", "weights", "trainable")
+    parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts)
+    parser.add_argument("--folder", type=Path, help="where files go; /dev/shm leaves the disk out")
+    parser.add_argument("--role", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--keys", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.role:
+        _serve(options)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="transport-", dir=options.folder) as folder:
+        _measure(options, Path(folder))
+    return 0
+
+
+def _measure(options: argparse.Namespace, base: Path) -> None:
+    keys = base / "keys"
+    for name in ("learner", "robot1"):
+        new_identity(keys, name)
+    ports = {
+        role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve", "fresh")
+    }
+    curve = ["--keys", str(keys)]
+    children = [
+        _start(role.partition("+")[0] if "raw" in role else role, port, base, words)
+        for role, port in ports.items()
+        for words in [curve if role == "curve" else []]
+    ]
+    try:
+        if {"upload", "weights"} & set(options.parts):
+            plain = Ours(base / "robot", ports["plain"], base / "plain", None)
+            secure = Ours(base / "robot+", ports["curve"], base / "curve", keys)
+            raw: dict[str, Method] = {
+                "raw": raw_method(ports["raw"], keep=False),
+                "raw+disk": raw_method(ports["raw+disk"], keep=True),
+                "pickle+lz4": pickle_method(ports["pickle"]),
+            }
+        small = {n: c for n, c in WEIGHTS.items() if c <= options.most}
+        if "upload" in options.parts:
+            few = {n: c for n, c in UPLOADS.items() if c * TRANSITION <= options.most * 1e6}
+            ours = {"ours": plain.upload, "ours+curve": secure.upload}
+            compare(few, TRANSITION, options.repeat, {**raw, **ours})
+        if "weights" in options.parts:
+            print("weights: 'ours' from the publication on, 'transfer' without the looking for it")
+            ours = {
+                "ours": lambda data: plain.publish(data)[0],
+                "ours transfer": lambda data: plain.publish(data)[1],
+                "ours+curve transfer": lambda data: secure.publish(data)[1],
+            }
+            compare(small, 1_000_000, options.repeat, {**raw, **ours})
+        if "trainable" in options.parts:
+            fresh = Ours(base / "robot2", ports["fresh"], base / "fresh", None)
+            children.append(_start("learner", 0, fresh.run, []))
+            while not (fresh.run / "ready").exists():
+                time.sleep(0.1)
+            trainable(fresh, options.repeat)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def _serve(options: argparse.Namespace) -> None:
+    folder = options.folder
+    if options.role == "raw":
+        serve_raw(options.port, folder)
+    elif options.role == "pickle":
+        serve_pickle(options.port)
+    elif options.role == "learner":
+        serve_learner(folder)
+    else:
+        serve_link(options.port, folder / options.role, options.keys)
+
+
+def _start(role: str, port: int, folder: Path, words: Sequence[str]) -> "subprocess.Popen[bytes]":
+    line = [sys.executable, __file__, "--role", role, "--port", str(port), "--folder", str(folder)]
+    return subprocess.Popen([*line, *words])
+
+
+def _connect(port: int) -> socket.socket:
+    while True:
+        try:
+            line = socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+            continue
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return line
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _ratio(reference: Sequence[float], times: Sequence[float]) -> str:
+    return f"{statistics.median(r / t for r, t in zip(reference, times, strict=True)):.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
