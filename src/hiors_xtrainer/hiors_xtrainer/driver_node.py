@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.command import Command
+from hiors_core.driver_arm import ArmState
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ExecutedAction
@@ -20,7 +21,6 @@ from hiors_ros.conversions import doubles, to_ns, to_pose, to_stamp
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
 from hiors_ros.slow_services import SlowServices
-from hiors_xtrainer.arm import ArmState
 from hiors_xtrainer.driver import XTrainerDriver
 from hiors_xtrainer.parameters import ArmParameters, DriverParameters, driver_settings
 
