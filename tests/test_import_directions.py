@@ -22,6 +22,7 @@ MORE = {
     "hiors_ros": set(),
     "hiors_sim_ros": {"hiors_sim"},
     "hiors_control": {"hiors_policy"},
+    "hiors_tora": set(),
     "hiors_xtrainer": set(),
 }
 ROS = {

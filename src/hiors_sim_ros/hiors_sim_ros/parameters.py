@@ -54,6 +54,18 @@ class SimArmParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToraSimParameters:
+    """Parameters of tora_sim_node."""
+
+    robot_file: Annotated[str, Doc("Robot file (config/robots/tora_one.yaml).")]
+    arms: Annotated[tuple[str, ...], Doc("Arms that move, as in the robot file; empty: all.")] = ()
+    robot_namespace: Annotated[
+        str, Doc("What the names of the simulated robot begin with, as in its driver.")
+    ] = "tora"
+    state_rate: Annotated[float, Doc("Rate of its joint states [Hz]."), Range(1.0, 500.0)] = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorParameters:
     """Parameters of operator_node."""
 
