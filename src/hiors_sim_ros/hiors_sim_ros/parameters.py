@@ -6,13 +6,13 @@ from typing import Annotated
 
 from hiors_ros.parameters import Doc, Range
 
-_ROBOT = Doc("Robot file (config/robots/xtrainer.yaml).")
-_TASK = Doc("Task file with a scene (config/tasks/insert_moisturizer.yaml).")
+_ROBOT = Doc("Robot file (config/robots/*.yaml).")
+_TASK = Doc("Task file with a scene (config/tasks/*.yaml).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimParameters:
-    """Parameters of xtrainer_sim_node."""
+    """Parameters of every simulator."""
 
     robot_file: Annotated[str, _ROBOT]
     task_file: Annotated[str, _TASK]
@@ -54,11 +54,9 @@ class SimArmParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToraSimParameters:
+class ToraSimParameters(SimParameters):
     """Parameters of tora_sim_node."""
 
-    robot_file: Annotated[str, Doc("Robot file (config/robots/tora_one.yaml).")]
-    arms: Annotated[tuple[str, ...], Doc("Arms that move, as in the robot file; empty: all.")] = ()
     robot_namespace: Annotated[
         str, Doc("What the names of the simulated robot begin with, as in its driver.")
     ] = "tora"

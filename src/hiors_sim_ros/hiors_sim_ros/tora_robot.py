@@ -5,7 +5,6 @@ Knows no ROS. Commands are obeyed only while the robot is enabled; e-stop and di
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +20,11 @@ SHORTEST = 0.02
 """Time in which a streamed set-point is approached at the quickest [s]."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArmPlants:
-    """The arm and the gripper behind the controllers of one side."""
-
-    joints: JointPlant
-    gripper: GripperPlant
-
-
 class ArmControllers:
     """The controllers of one arm, as ros2_control has them: joints, tool pose, gripper."""
 
-    def __init__(self, arm: Arm, plants: ArmPlants) -> None:
-        self.arm, self._plants = arm, plants
+    def __init__(self, arm: Arm, joints: JointPlant, gripper: GripperPlant) -> None:
+        self.arm, self._joints, self._gripper = arm, joints, gripper
         self._chain = ArmKinematics(arm)
         self.enabled = False
         self.taken = self.refused = 0
@@ -55,7 +46,7 @@ class ArmControllers:
         if not np.isfinite(pose).all():
             self._refuse("the pose is not finite")
             return
-        seed = self._plants.joints.read().target
+        seed = self._joints.read().target
         self._go(self._chain.inverse(pose, seed).q, SHORTEST)
 
     def grip(self, values: Array) -> None:
@@ -63,15 +54,15 @@ class ArmControllers:
         if len(values) != 1 or not np.isfinite(values).all():
             self._refuse(f"gripper command {list(values)}, expected one finite value")
         elif self._allowed():
-            self._plants.gripper.command(float(np.clip(values[0], 0.0, 1.0)), self._grip_speed)
+            self._gripper.command(float(np.clip(values[0], 0.0, 1.0)), self._grip_speed)
 
     def hold(self) -> None:
         """Stop where the arm is."""
-        self._plants.joints.hold()
+        self._joints.hold()
 
     def read(self) -> tuple[Array, Array]:
         """Return position and velocity (n + 1,), gripper last; its velocity is not measured."""
-        reading, opening = self._plants.joints.read(), self._plants.gripper.read()
+        reading, opening = self._joints.read(), self._gripper.read()
         return np.append(reading.position, opening), np.append(reading.velocity, np.nan)
 
     @property
@@ -86,7 +77,7 @@ class ArmControllers:
             self._refuse(f"joints {np.round(target, 3).tolist()} are outside their range")
         elif self._allowed():
             duration = max(seconds, SHORTEST)
-            self._plants.joints.servo(target, ServoParameters(duration=duration))
+            self._joints.servo(target, ServoParameters(duration=duration))
 
     def _allowed(self) -> bool:
         if self.enabled:

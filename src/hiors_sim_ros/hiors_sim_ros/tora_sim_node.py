@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated Tora One as a process, behind the topics and services that its driver speaks."""
+"""The simulated Tora One as a process, behind the topics and services that its driver speaks, with
+cameras and object poses.
+"""
 
 import sys
 
@@ -10,21 +12,21 @@ from std_msgs.msg import Bool, Float64MultiArray
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
-from hiors_core.clock import SteadyClock
 from hiors_core.robot import load_robot
 from hiors_ros.conversions import doubles, to_array
 from hiors_ros.diagnostics import Level
-from hiors_ros.node import HiorsNode, run_node
+from hiors_ros.node import run_node
 from hiors_ros.qos import STATE
-from hiors_sim.plant import KinematicArm, KinematicGripper
 from hiors_sim_ros.parameters import ToraSimParameters
-from hiors_sim_ros.tora_robot import ArmControllers, ArmPlants, SimulatedTora
+from hiors_sim_ros.scene_node import SceneNode
+from hiors_sim_ros.tora_robot import ArmControllers, SimulatedTora
+from hiors_sim_ros.world import WorldArm, WorldGripper
 
 _COMMANDS = 10
 _ESTOP_PERIOD = 0.05
 
 
-class ToraSimNode(HiorsNode):
+class ToraSimNode(SceneNode):
     """Owns the simulated robot and serves it."""
 
     def __init__(self) -> None:
@@ -33,15 +35,14 @@ class ToraSimNode(HiorsNode):
         robot = load_robot(p.robot_file, p.arms or None)
         self.finish_parameters()
         self._space = p.robot_namespace
-        clock = SteadyClock()
-        plants = {
-            arm.name: ArmPlants(
-                KinematicArm(arm.home, clock), KinematicGripper(clock, arm.home_gripper)
-            )
-            for arm in robot.arms
-        }
+        world = self.build(p, robot)
         self._robot = SimulatedTora(
-            {arm.name: ArmControllers(arm, plants[arm.name]) for arm in robot.arms}
+            {
+                arm.name: ArmControllers(
+                    arm, WorldArm(world, arm.name), WorldGripper(world, arm.name)
+                )
+                for arm in robot.arms
+            }
         )
         self._names = [name for arm in robot.arms for name in arm.names]
         self._states = self.create_publisher(JointState, self._name("joint_states"), STATE)
@@ -52,7 +53,8 @@ class ToraSimNode(HiorsNode):
             self._listen(arm)
         self.create_timer(1.0 / p.state_rate, self._publish_states)
         self.create_timer(_ESTOP_PERIOD, self._publish_estop)
-        self.create_timer(1.0, self._report)
+        self.create_timer(1.0, self._report_controllers)
+        self.run(p, robot)
 
     def _name(self, name: str) -> str:
         return f"{self._space}/{name}" if self._space else name
@@ -111,7 +113,7 @@ class ToraSimNode(HiorsNode):
         response.message = f"e-stop {'pressed' if request.data else 'released'}"
         return response
 
-    def _report(self) -> None:
+    def _report_controllers(self) -> None:
         for name, arm in self._robot.arms.items():
             refused = f"; last refused: {arm.refusal}" if arm.refusal else ""
             self.diagnostics.set(

@@ -33,6 +33,7 @@ from hiors_tora.parameters import ArmParameters, DriverParameters
 
 DEADLINE = 30.0
 ROBOT = Path(__file__).parents[3] / "config" / "robots" / "tora_one.yaml"
+TASK = ROBOT.parents[1] / "tasks" / "raise_hand.yaml"
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -88,7 +89,7 @@ class Graph:
         return process
 
     def robot_and_driver(self, **parameters: object) -> "subprocess.Popen[str]":
-        self.start("hiors_sim_ros.tora_sim_node")
+        self.start("hiors_sim_ros.tora_sim_node", task_file=TASK, images=False)
         driver = self.start("hiors_tora.driver_node", **parameters)
         self.until(lambda: bool(self.heard["control/executed"]), "executed actions")
         return driver
