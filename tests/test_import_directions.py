@@ -24,6 +24,7 @@ MORE = {
     "hiors_bridge": {"hiors_link"},
     "hiors_sim_ros": {"hiors_sim"},
     "hiors_control": {"hiors_policy"},
+    "hiors_tora": set(),
     "hiors_xtrainer": set(),
 }
 ROS = {

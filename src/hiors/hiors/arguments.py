@@ -27,7 +27,9 @@ class BringupArgs:
     """What a person can choose when the graph starts. Every value is checked on construction."""
 
     robot: str = _argument(
-        "xtrainer", "Robot, named by its file in config/robots.", allowed=("xtrainer",)
+        "xtrainer",
+        "Robot, named by its file in config/robots.",
+        allowed=("xtrainer", "tora_one"),
     )
     arms: str = _argument(
         "left", "Arms that are driven and recorded.", allowed=("left", "right", "both")

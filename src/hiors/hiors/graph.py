@@ -18,6 +18,7 @@ from hiors.overrides import apply_overrides
 from hiors.spec import Graph, NodeSpec, ProcessSpec
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.robot import RobotModel, load_robot
+from hiors_core.task import load_task
 
 ROOMS = ("robot", "arbiter", "policy", "episodes", "bridge", "people", "learner")
 """The parts of the graph."""
@@ -108,7 +109,8 @@ def _rooms_of(args: BringupArgs) -> set[str]:
 
 def resolve(args: BringupArgs) -> Run:
     """Find the files that the arguments name."""
-    robot_file = config_file("robots", args.robot)
+    robot_file, task_file = config_file("robots", args.robot), config_file("tasks", args.task)
+    _check_robot(task_file, args.robot)
     learner_file = Path(args.learner_config).resolve() if args.learner_config else None
     if learner_file and not learner_file.is_file():
         raise InvalidValue(f"learner_config names {learner_file}, which is not a file.")
@@ -116,11 +118,20 @@ def resolve(args: BringupArgs) -> Run:
     return Run(
         args=args,
         robot_file=robot_file,
-        task_file=config_file("tasks", args.task),
+        task_file=task_file,
         learner_file=learner_file or config_file("learner", "default"),
         folder=Path(args.run_dir).resolve(),
         robot=load_robot(robot_file, arms),
     )
+
+
+def _check_robot(task_file: Path, robot: str) -> None:
+    needed = load_task(task_file).robot
+    if needed not in ("", robot):
+        raise InvalidValue(
+            f"task:={task_file.stem} is done by the robot {needed}, not {robot}:"
+            f" say robot:={needed}, or choose another task."
+        )
 
 
 def config_file(kind: str, name: str) -> Path:
@@ -150,11 +161,12 @@ def _robot(run: Run) -> Iterator[NodeSpec]:
     section = yaml.safe_load(run.robot_file.read_text(encoding="utf-8")).get("driver", {})
     parameters = dict(section.get("parameters", {}))
     if run.args.sim:
-        sim = _sim_addresses(run)
+        simulator, reached_by = _SIMULATORS[run.robot.name]
+        sim = reached_by(run)
         parameters |= sim
         yield run.node(
             "hiors_sim_ros",
-            "xtrainer_sim_node",
+            simulator,
             "sim",
             parameters={
                 **run.common,
@@ -174,7 +186,7 @@ def _robot(run: Run) -> Iterator[NodeSpec]:
     )
 
 
-def _sim_addresses(run: Run) -> dict[str, Any]:
+def _dobot_addresses(run: Run) -> dict[str, Any]:
     """Give each arm a loopback address of its own, another in each ROS domain."""
     domain = int(os.environ.get("ROS_DOMAIN_ID", "0") or 0)
     addresses: dict[str, Any] = {}
@@ -182,6 +194,18 @@ def _sim_addresses(run: Run) -> dict[str, Any]:
         addresses[f"{arm}.host"] = f"127.0.{domain}.{index + 1}"
         addresses[f"{arm}.gripper_port"] = run.folder / "devices" / f"{arm}_gripper"
     return addresses
+
+
+def _tora_names(run: Run) -> dict[str, Any]:
+    """Put the simulated robot's own topics where its driver looks for them."""
+    return {"robot_namespace": "tora"}
+
+
+_SIMULATORS: dict[str, tuple[str, Callable[[Run], dict[str, Any]]]] = {
+    "xtrainer": ("xtrainer_sim_node", _dobot_addresses),
+    "tora_one": ("tora_sim_node", _tora_names),
+}
+"""Which executable simulates a robot, and the parameters that it shares with the driver."""
 
 
 def _of_arms(parameters: Mapping[str, Any], arms: tuple[str, ...]) -> dict[str, Any]:
@@ -215,7 +239,11 @@ def _policy(run: Run) -> Iterator[NodeSpec]:
 def _episodes(run: Run) -> Iterator[NodeSpec]:
     store = {"store": run.store}
     # A simulated scene can be laid out anew by seed; a real one is a person's work.
-    choices = {"record_images": run.args.cameras, "reset_scene": run.args.sim}
+    choices = {
+        "record_images": run.args.cameras,
+        "reset_scene": run.args.sim,
+        "start_policy": not run.args.demonstrate,
+    }
     yield run.node(
         "hiors_recorder", "recorder_node", "recorder", parameters=run.common | store | choices
     )

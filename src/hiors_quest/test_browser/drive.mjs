@@ -74,7 +74,9 @@ const verbs = {
     if (quaternion) controller.quaternion.set(...quaternion);
     for (const [name, value] of Object.entries(buttons ?? {})) controller.updateButtonValue(name, value);
     if (connected !== undefined) controller.connected = connected;
+    const at = Date.now();
     await window.__frames(3);
+    return at;
   }, order),
   move: async (order) => pages.headset.evaluate(async ({ hand, to, steps }) => {
     const { position } = window.__xr.controllers[hand];

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hiors_core.clock import Clock, to_ns
 from hiors_core.errors import HiorsError
 from hiors_sim.rendering import SceneRenderer
-from hiors_sim.xtrainer import XTrainerSim
+from hiors_sim.simulation import RobotSim
 
 Image = NDArray[np.uint8]
 
@@ -26,7 +26,7 @@ class CameraLoop:
 
     def __init__(
         self,
-        sim: XTrainerSim,
+        sim: RobotSim,
         cameras: Sequence[str],
         size: tuple[int, int],
         rate: float,

@@ -29,8 +29,6 @@ from hiors_sim.scene_view import SceneView
 from hiors_sim.task import load_sim_task
 from hiors_sim_ros.parameters import OperatorParameters
 
-_OBJECTS = ("box", "hole")
-
 
 class OperatorNode(HiorsNode):
     """Runs a ScriptedOperator on the topics of the graph."""
@@ -42,6 +40,7 @@ class OperatorNode(HiorsNode):
         robot = load_robot(p.robot_file, p.arms or None)
         task = load_sim_task(p.task_file)
         self._p, self._arm = p, robot.arm(task.task.arm)
+        self._objects = task.task.objects
         self._steady = SteadyClock()
         self._operator = ScriptedOperator(task, self._arm, _settings(p), seed=p.seed)
         self._gripper = JointReader([self._arm.gripper])
@@ -53,7 +52,7 @@ class OperatorNode(HiorsNode):
         self._set_authority = self.create_client(SetAuthority, "control/set_authority")
         self._label = self.create_client(LabelEpisode, "episode/label_episode")
         self.subscribe(PoseStamped, f"ee_pose/{self._arm.name}", self._see("tool"))
-        for name in _OBJECTS:
+        for name in self._objects:
             self.subscribe(PoseStamped, f"objects/{name}/pose", self._see(name))
         self.subscribe(JointState, "joint_states", self._on_joints)
         self.subscribe(ControlState, "control/state", self._on_control)
@@ -101,7 +100,7 @@ class OperatorNode(HiorsNode):
 
     def _view(self) -> tuple[SceneView | None, str]:
         now = self._steady.now()
-        needed = ("tool", *_OBJECTS, "gripper")
+        needed = ("tool", *self._objects, "gripper")
         stale = [
             name
             for name in needed
@@ -114,7 +113,7 @@ class OperatorNode(HiorsNode):
                 stamp=now,
                 tool=self._seen["tool"][1],
                 gripper=float(np.clip(self._gripper.position[0], 0.0, 1.0)),
-                objects={name: self._seen[name][1] for name in _OBJECTS},
+                objects={name: self._seen[name][1] for name in self._objects},
                 authority=self._authority,
             ),
             "",

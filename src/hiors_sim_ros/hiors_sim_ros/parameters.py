@@ -6,13 +6,13 @@ from typing import Annotated
 
 from hiors_ros.parameters import Doc, Range
 
-_ROBOT = Doc("Robot file (config/robots/xtrainer.yaml).")
-_TASK = Doc("Task file with a scene (config/tasks/insert_moisturizer.yaml).")
+_ROBOT = Doc("Robot file (config/robots/*.yaml).")
+_TASK = Doc("Task file with a scene (config/tasks/*.yaml).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimParameters:
-    """Parameters of xtrainer_sim_node."""
+    """Parameters of every simulator."""
 
     robot_file: Annotated[str, _ROBOT]
     task_file: Annotated[str, _TASK]
@@ -51,6 +51,16 @@ class SimArmParameters:
         int, Doc("Servo position of the open gripper [ticks]."), Range(0, 4095)
     ] = 3055
     servoj_replies: Annotated[bool, Doc("Answer ServoJ, as some firmware does.")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToraSimParameters(SimParameters):
+    """Parameters of tora_sim_node."""
+
+    robot_namespace: Annotated[
+        str, Doc("What the names of the simulated robot begin with, as in its driver.")
+    ] = "tora"
+    state_rate: Annotated[float, Doc("Rate of its joint states [Hz]."), Range(1.0, 500.0)] = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

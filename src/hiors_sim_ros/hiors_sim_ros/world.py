@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the simulated X-Trainer in real time and lends its arms and grippers to device emulators.
+"""Runs a simulated robot in real time and lends its arms and grippers to device emulators.
 
 Owns the physics thread. Knows no ROS. Readers get the state that the thread left last, so that
 nobody waits for physics and physics waits for nobody.
@@ -15,7 +15,7 @@ from hiors_core.clock import Clock, to_ns, to_s
 from hiors_core.errors import StateError, UnknownName
 from hiors_sim.plant import JointReading
 from hiors_sim.servo import ServoParameters
-from hiors_sim.xtrainer import SimState, XTrainerSim
+from hiors_sim.simulation import RobotSim, SimState
 
 Array = NDArray[np.float64]
 
@@ -25,15 +25,12 @@ _MAX_DEBT = 0.25
 _WINDOW = 240
 MOVING = 0.05
 """Joint speed above which the scene is not touched [rad/s]."""
-CLEARANCE = 0.08
-"""Distance of the tool point from the start zone and the box, below which no box is put there [m].
-"""
 
 
 class World:
     """The simulation with its clock."""
 
-    def __init__(self, sim: XTrainerSim, clock: Clock) -> None:
+    def __init__(self, sim: RobotSim, clock: Clock) -> None:
         self.sim = sim
         self._clock = clock
         self._state = sim.state()
@@ -72,10 +69,10 @@ class World:
         return self._lost
 
     def reset(self, seed: int) -> None:
-        """Put the box at the start that belongs to the seed; the arms stay where they are.
+        """Put everything at the start that belongs to the seed; the arms stay where they are.
 
         Raises:
-            StateError: an arm moves, or stands where the box would appear.
+            StateError: an arm moves, or stands where things would appear.
         """
         state = self._state
         fastest = max(float(np.abs(arm.velocity).max()) for arm in state.arms.values())
@@ -89,13 +86,10 @@ class World:
         self._state = self.sim.state()
 
     def _check_start_zone(self, state: SimState) -> None:
-        scene = self.sim.task.scene
         tool = state.arms[self.sim.task.task.arm].tool[:3]
-        beside = np.abs(tool[:2] - scene.start_center) - scene.start_size / 2
-        top = scene.plate_height + scene.box_size[2]
-        if np.all(beside < CLEARANCE) and tool[2] - top < CLEARANCE:
+        if self.sim.task.in_the_way(tool):
             raise StateError(
-                f"The tool is at {np.round(tool, 3).tolist()}, where the box is to appear."
+                f"The tool is at {np.round(tool, 3).tolist()}, where things are to appear."
                 " Ask control/set_authority for HOME first."
             )
 

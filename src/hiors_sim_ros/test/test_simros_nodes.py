@@ -27,7 +27,12 @@ from hiors_interfaces.srv import LabelEpisode, ResetScene, SetAuthority
 from hiors_ros import qos
 from hiors_ros.conversions import to_pose
 from hiors_ros.parameters import describe
-from hiors_sim_ros.parameters import OperatorParameters, SimArmParameters, SimParameters
+from hiors_sim_ros.parameters import (
+    OperatorParameters,
+    SimArmParameters,
+    SimParameters,
+    ToraSimParameters,
+)
 
 CONFIG = Path(__file__).parents[3] / "config"
 DEADLINE = 30.0
@@ -228,6 +233,7 @@ def test_readme_lists_every_parameter_with_its_doc() -> None:
     for cls, prefix in (
         (SimParameters, ""),
         (SimArmParameters, "<arm>."),
+        (ToraSimParameters, ""),
         (OperatorParameters, ""),
     ):
         for info in describe(cls, prefix):

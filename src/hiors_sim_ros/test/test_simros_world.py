@@ -96,7 +96,7 @@ def test_reset_is_refused_with_the_tool_in_the_start_zone(world: World) -> None:
         ),
         "the start zone",
     )
-    with pytest.raises(StateError, match="where the box is to appear"):
+    with pytest.raises(StateError, match="where things are to appear"):
         world.reset(2)
 
 

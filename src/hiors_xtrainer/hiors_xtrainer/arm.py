@@ -9,13 +9,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiors_core.clock import Clock, to_s
+from hiors_core.driver_arm import ArmState, ArmStatus
 from hiors_core.errors import HiorsError, StateError
 from hiors_xtrainer import alarms, startup
 from hiors_xtrainer.dobot import DobotClient
@@ -28,24 +27,6 @@ Array = NDArray[np.float64]
 
 RETRY = 2.0
 """Time between attempts to reach an arm that has not been seen yet [s]."""
-
-
-class ArmState(Enum):
-    """State of the driver for one arm."""
-
-    DISCONNECTED = "disconnected"
-    STARTING = "starting"
-    READY = "ready"
-    FAULT = "fault"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class ArmStatus:
-    """State and, unless ready, why."""
-
-    state: ArmState
-    reason: str
 
 
 class ArmLink:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hiors_xtrainer.offset import ClockOffset
+from hiors_core.clock_offset import ClockOffset
 
 Array = NDArray[np.float64]
 

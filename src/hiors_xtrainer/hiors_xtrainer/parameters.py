@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from hiors_ros.driver_node import StreamParameters
 from hiors_ros.parameters import Doc, OneOf, Range
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.feetech import GripperSettings
@@ -11,13 +12,10 @@ from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings, DriverSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DriverParameters:
+class DriverParameters(StreamParameters):
     """Parameters of the node."""
 
     robot_file: Annotated[str, Doc("Robot file (config/robots/xtrainer.yaml).")]
-    arms: Annotated[
-        tuple[str, ...], Doc("Arms to drive, as in the robot file; empty: all of them.")
-    ] = ()
     servo_rate: Annotated[
         float, Doc("Rate of ServoJ commands [Hz]; the maker recommends 33."), Range(10.0, 50.0)
     ] = 33.333
@@ -27,24 +25,6 @@ class DriverParameters:
     servo_gain: Annotated[
         float, Doc("gain of ServoJ; acts like stiffness."), Range(200.0, 1000.0)
     ] = 500.0
-    interpolation_delay: Annotated[
-        float,
-        Doc("From a command's stamp to its execution [s]; at least one control period."),
-        Range(0.0, 0.2),
-    ] = 0.04
-    command_timeout: Annotated[
-        float,
-        Doc("Silence on control/command after which the driver holds [s]."),
-        Range(0.05, 1.0),
-    ] = 0.2
-    max_jump: Annotated[
-        float,
-        Doc("A command farther than this from where the arm is gets refused [rad]."),
-        Range(0.05, 1.0),
-    ] = 0.6
-    state_rate: Annotated[
-        float, Doc("Rate of joint_states and ee_pose [Hz]."), Range(1.0, 125.0)
-    ] = 60.0
     lock_folder: Annotated[
         str, Doc("Folder of the lock files, one an arm; empty: the system's temporary folder.")
     ] = ""

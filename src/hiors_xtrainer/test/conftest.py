@@ -13,12 +13,12 @@ import pytest
 from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.command import Command
+from hiors_core.driver_arm import ArmState
 from hiors_core.robot import load_robot
 from hiors_sim.dobot import DobotEmulator
 from hiors_sim.dobot_state import ControllerSettings
 from hiors_sim.feetech import FeetechEmulator, GripperServo
 from hiors_sim.plant import KinematicArm, KinematicGripper
-from hiors_xtrainer.arm import ArmState
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.driver import XTrainerDriver
 from hiors_xtrainer.feetech import GripperSettings

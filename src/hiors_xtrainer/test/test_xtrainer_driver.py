@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hiors_core.authority import Authority
+from hiors_core.driver_arm import ArmState
 from hiors_core.errors import HiorsError, StateError
-from hiors_xtrainer.arm import ArmState
 
 Wait = Callable[[Callable[[], bool], str], None]
 

@@ -118,10 +118,13 @@ class Session:
             beat()
             time.sleep(0.1)
 
-    def ready(self, beat: Callable[[], None], seconds: float = 90.0) -> None:
-        """Wait until the graph can run an episode."""
+    def ready(
+        self, beat: Callable[[], None], seconds: float = 90.0, *, policy: bool = True
+    ) -> None:
+        """Wait until the graph can run an episode, one without a policy if need be."""
         self.wait(self._client.server_is_ready, seconds, "the recorder's action episode/run", beat)
-        self.wait(lambda: self.heard.checkpoint != "", seconds, "an active policy", beat)
+        if policy:
+            self.wait(lambda: self.heard.checkpoint != "", seconds, "an active policy", beat)
         self.wait(
             lambda: self.heard.control is not None and self.heard.control.ready,
             seconds,

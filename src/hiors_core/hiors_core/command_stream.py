@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the arbiter's commands at 30 Hz to the driver's set-points at 33 Hz. Pure arithmetic, for
-one thread.
+"""From the arbiter's commands at one rate to a driver's set-points at another. Pure arithmetic,
+for one thread.
 
 Commands are played back a fixed delay after their own stamps and interpolated in between, so that
 neither the two rates nor jitter on the way make the arm pulse.
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiors_core.clock import to_ns
+from hiors_core.clock_offset import ClockOffset
 from hiors_core.command import Command
-from hiors_xtrainer.offset import ClockOffset
 
 Array = NDArray[np.float64]
 

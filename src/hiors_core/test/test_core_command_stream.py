@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hiors_core.authority import Authority
+from hiors_core.clock_offset import ClockOffset
 from hiors_core.command import Command
-from hiors_xtrainer.offset import ClockOffset
-from hiors_xtrainer.stream import CommandStream
+from hiors_core.command_stream import CommandStream
 
 MS = 1_000_000
 TICK = 33_333_333

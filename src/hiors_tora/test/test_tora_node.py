@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver node against the simulated robot, both as processes: every way to send set-points."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+
+from hiors_core.authority import Authority
+from hiors_core.kinematics import ArmKinematics
+from hiors_core.robot import load_robot
+from hiors_interfaces.msg import ControlCommand, ExecutedAction
+from hiors_ros import qos
+from hiors_ros.conversions import to_array
+from hiors_ros.parameters import describe
+from hiors_tora.parameters import ArmParameters, DriverParameters
+
+DEADLINE = 30.0
+ROBOT = Path(__file__).parents[3] / "config" / "robots" / "tora_one.yaml"
+TASK = ROBOT.parents[1] / "tasks" / "raise_hand.yaml"
+PACKAGE = Path(__file__).parents[1]
+
+
+class Graph:
+    """The test's own node; robot and driver run beside it."""
+
+    def __init__(self) -> None:
+        self.robot = load_robot(ROBOT)
+        self.node = rclpy.create_node("test_tora")
+        self.processes: list[subprocess.Popen[str]] = []
+        self.heard: dict[str, list[Any]] = {}
+        self.problems: dict[str, str] = {}
+        for kind, topic in (
+            (JointState, "joint_states"),
+            (PoseStamped, "ee_pose/left"),
+            (ExecutedAction, "control/executed"),
+        ):
+            heard = self.heard.setdefault(topic, [])
+            self.node.create_subscription(kind, topic, heard.append, qos.profile(topic))
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
+        self.commands = self.node.create_publisher(
+            ControlCommand, "control/command", qos.profile("control/command")
+        )
+        self.position = self.robot.home.copy()
+        self.goal = self.robot.home.copy()
+        self.authority, self.epoch, self.tick = Authority.HOLD, 1, 0
+        self.node.create_timer(1 / 30, self._send)
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.problems.update({s.name: s.message for s in message.status})
+
+    def _send(self) -> None:
+        step = 0.5 / 30
+        self.position += np.clip(self.goal - self.position, -step, step)
+        self.tick += 1
+        message = ControlCommand(
+            tick=self.tick,
+            epoch=self.epoch,
+            authority=int(self.authority),
+            names=list(self.robot.names),
+            position=self.position.tolist(),
+            policy_version="v000003",
+        )
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        self.commands.publish(message)
+
+    def start(self, module: str, **parameters: object) -> "subprocess.Popen[str]":
+        words = [sys.executable, "-m", module, "--ros-args"]
+        for name, value in ({"robot_file": ROBOT} | parameters).items():
+            words += ["-p", f"{name}:={value}"]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
+    def robot_and_driver(self, **parameters: object) -> "subprocess.Popen[str]":
+        self.start("hiors_sim_ros.tora_sim_node", task_file=TASK, images=False)
+        driver = self.start("hiors_tora.driver_node", **parameters)
+        self.until(lambda: bool(self.heard["control/executed"]), "executed actions")
+        return driver
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"waited in vain for: {what}; diagnostics: {self.problems}")
+            rclpy.spin_once(self.node, timeout_sec=0.02)
+
+    def call(self, kind: Any, name: str, **request: object) -> Any:
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, name)
+        future = client.call_async(kind.Request(**request))
+        self.until(future.done, f"an answer of {name}")
+        return future.result()
+
+    @property
+    def measured(self) -> np.ndarray:
+        return np.array(self.heard["joint_states"][-1].position)
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+        self.node.destroy_node()
+
+
+@pytest.fixture
+def graph(ros: None) -> Iterator[Graph]:
+    graph = Graph()
+    yield graph
+    graph.close()
+
+
+def test_node_enables_drives_stops_at_the_estop_and_ends(graph: Graph) -> None:
+    driver = graph.robot_and_driver()
+    graph.authority = Authority.POLICY
+    graph.goal[[3, 7, 8]] += [0.2, -0.5, -0.1]
+    graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the goal")
+    assert graph.heard["joint_states"][-1].name == list(graph.robot.names)
+    executed = graph.heard["control/executed"][-1]
+    assert (executed.epoch, executed.policy_version) == (1, "v000003")
+    left = graph.robot.arms[0]
+    pose = graph.heard["ee_pose/left"][-1]
+    assert pose.header.frame_id == "torso_link"
+    wanted = ArmKinematics(left).forward(graph.measured[:7])
+    np.testing.assert_allclose(to_array(pose.pose)[:3], wanted[:3], atol=0.02)
+
+    graph.call(SetBool, "sim/estop", data=True)
+    graph.until(lambda: "e-stop" in graph.problems.get("driver: arm left", ""), "the e-stop")
+    refused = graph.call(Trigger, "driver/enable")
+    assert (refused.success, "release it" in refused.message) == (False, True)
+    graph.call(SetBool, "sim/estop", data=False)
+    before = graph.measured
+    graph.goal[3] -= 0.1
+    graph.until(lambda: abs(graph.position[3] - graph.goal[3]) < 1e-6, "the arbiter's way")
+    np.testing.assert_allclose(graph.measured, before, atol=1e-6)
+    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
+    graph.until(
+        lambda: "HOLD or hand over" in graph.problems["driver: stream"], "wait for the arbiter"
+    )
+    np.testing.assert_allclose(graph.measured, before, atol=1e-6)
+    graph.authority = Authority.HOLD
+    graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the new goal")
+    driver.send_signal(signal.SIGTERM)
+    assert driver.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("output", ["trajectory", "cartesian"])
+def test_other_interfaces_reach_the_same_pose(graph: Graph, output: str) -> None:
+    names = {"left.output": output, "right.output": output}
+    graph.robot_and_driver(**names)
+    graph.goal[[0, 3]] += [-0.1, 0.15]
+    chain = ArmKinematics(graph.robot.arms[0])
+    goal = chain.position(graph.goal[:7])
+
+    def near() -> bool:
+        return np.linalg.norm(chain.position(graph.measured[:7]) - goal) < 1e-3
+
+    graph.until(near, "the goal")
+    # The robot's own inverse kinematics may leave the elbow elsewhere.
+    tolerance = 0.1 if output == "cartesian" else 0.02
+    np.testing.assert_allclose(graph.measured, graph.goal, atol=tolerance)
+
+
+def test_another_publisher_on_the_arms_topic_is_a_fault(graph: Graph) -> None:
+    graph.robot_and_driver()
+    topic = "tora/left_arm_controller/commands"
+    other = graph.node.create_publisher(Float64MultiArray, topic, 1)
+    graph.until(lambda: "would fight" in graph.problems.get("driver: arm left", ""), "the fault")
+    graph.node.destroy_publisher(other)
+    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
+
+
+def test_without_a_robot_it_waits_and_says_for_what(graph: Graph) -> None:
+    graph.start("hiors_tora.driver_node")
+    graph.until(
+        lambda: "left_shoulder_pitch" in graph.problems.get("driver: arm left", ""), "a reason"
+    )
+    refused = graph.call(Trigger, "driver/enable")
+    assert not refused.success
+    assert "no fresh joint state of left_shoulder_pitch" in refused.message
+    assert "no service for it" in graph.call(Trigger, "driver/clear_error").message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"left.ouput": "forward"}, "Unknown parameter 'left.ouput'.*Did you mean 'left.output'"),
+        ({"left.output": "velocity"}, "Unknown value .*'velocity'.*cartesian, forward"),
+        ({"robot_namespace": "''"}, "/joint_states, where the driver itself publishes.*namespace"),
+        ({"left.joint_names": "[a, b]"}, "left.joint_names must be 7 different names.*got a, b"),
+        ({"left.gripper_opened": 0.0}, "left.gripper_closed and gripper_opened must differ"),
+        (
+            {"enable_type": "trigger", "stop_action": "disable"},
+            "stop_action: disable needs disable_service",
+        ),
+    ],
+)
+def test_wrong_parameters_are_refused_with_what_is_allowed(
+    graph: Graph, wrong: dict[str, object], message: str
+) -> None:
+    process = graph.start("hiors_tora.driver_node", **wrong)
+    _, text = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    assert re.search(message, text), text
+
+
+def test_readme_lists_every_parameter_with_its_doc() -> None:
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    for cls in (DriverParameters, ArmParameters):
+        prefix = "<arm>." if cls is ArmParameters else ""
+        for info in describe(cls, prefix):
+            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
+            assert len(rows) == 1, info.name
+            assert info.doc in rows[0]
