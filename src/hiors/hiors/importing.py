@@ -83,4 +83,6 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot", default="xtrainer", help="file in config/robots")
     parser.add_argument("--task", default="insert_moisturizer", help="file in config/tasks")
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="arms in it (the task's arm)")
-    parser.add_argument("--operator", default=os.environ.get("USER", ""), help="who drove and labels")
+    parser.add_argument(
+        "--operator", default=os.environ.get("USER", ""), help="who drove and labels"
+    )
