@@ -5,12 +5,16 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiors.graph import config_file
 from hiors.options import Parser
 from hiors_core.label import Outcome
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.task import Task, load_task
+
+if TYPE_CHECKING:
+    from hiors_data.drafting import Imported
 
 EPILOG = """The topic map (YAML) says which topics are what:
 
@@ -49,7 +53,23 @@ def _bag(options: argparse.Namespace, robot: RobotModel, task: Task) -> int:
         operator=options.operator,
         outcome=Outcome[options.outcome.upper()],
     )
-    done = import_bag(job, options.to)
+    return _say(import_bag(job, options.to))
+
+
+def _lerobot(options: argparse.Namespace, robot: RobotModel, task: Task) -> int:
+    from hiors_data.lerobot.dataset_import import DatasetImport, import_dataset
+
+    job = DatasetImport(
+        root=options.dataset,
+        robot=robot,
+        task=task,
+        operator=options.operator,
+        outcome=Outcome[options.outcome.upper()],
+    )
+    return _say(import_dataset(job, options.to))
+
+
+def _say(done: "Imported") -> int:
     for manifest in done.episodes:
         print(
             f"{manifest.episode_id}: {manifest.duration:.1f} s, {manifest.ticks} control ticks,"
@@ -73,7 +93,13 @@ def _parser() -> Parser:
     bag.add_argument("--map", type=Path, required=True, help="topic map (YAML), see below")
     bag.add_argument("--outcome", choices=OUTCOMES, default="success", help="its label")
     bag.set_defaults(run=_bag)
-    for kind in (bag,):
+    lerobot = kinds.add_parser("lerobot", help="a LeRobotDataset v3.0 of the same robot")
+    lerobot.add_argument("dataset", type=Path, help="dataset folder")
+    lerobot.add_argument(
+        "--outcome", choices=OUTCOMES, default="success", help="where next.success is missing"
+    )
+    lerobot.set_defaults(run=_lerobot)
+    for kind in (bag, lerobot):
         _common(kind)
     return parser
 

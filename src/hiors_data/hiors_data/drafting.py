@@ -80,11 +80,12 @@ class Draft:
     authority: Callable[[int], Authority]
 
 
-def identity(purpose: Purpose, streams: Streams, start: int, end: int) -> str:
-    """Return the id that the same stretch of the same recording always gets."""
-    digest = hashlib.sha256(f"{purpose.robot.name} {purpose.task.name} {start} {end}".encode())
-    for part in (*streams.measured, *streams.executed):
-        digest.update(part.track.stamps.tobytes() + part.track.values.tobytes())
+def identity(purpose: Purpose, streams: Streams, start: int, end: int, part: str = "") -> str:
+    """Return the id that the same stretch (``part``) of the same recording always gets."""
+    said = f"{purpose.robot.name} {purpose.task.name} {start} {end} {part}"
+    digest = hashlib.sha256(said.encode())
+    for one in (*streams.measured, *streams.executed):
+        digest.update(one.track.stamps.tobytes() + one.track.values.tobytes())
     return f"{new_episode_id(start)[:15]}-{digest.hexdigest()[:8]}"
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_samples import ROOT, robot
+from data_samples import ROOT, robot, task
 
 from hiors_core.authority import Authority
 from hiors_core.episode import load_episode, transitions
-from hiors_core.errors import HiorsError, InvalidValue
+from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, StateError, UnknownName
 from hiors_core.label import Outcome, judge
 from hiors_core.store import EpisodeStore
 from hiors_data import extras
+from hiors_data.lerobot.dataset_import import DatasetImport, import_dataset
 from hiors_data.lerobot.export import Export, Exported, export
 from hiors_data.lerobot.resampling import resample
 
@@ -142,3 +143,57 @@ def test_the_video_has_every_frame_of_every_episode(store: EpisodeStore, tmp_pat
         "observation.images.top"
         not in parquet.read_table(out / "data/chunk-000/file-000.parquet").column_names
     )
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_an_exported_dataset_comes_back_as_episodes(
+    store: EpisodeStore, tmp_path: Path, video: bool
+) -> None:
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("av")
+    out = tmp_path / "out"
+    write(store, out, everything=True, video=video)
+    job = DatasetImport(root=out, robot=robot(), task=task(), operator="ann")
+    done = import_dataset(job, tmp_path / "back")
+    back = EpisodeStore(tmp_path / "back")
+    assert sorted(m.episode_id for m in done.episodes) == back.ids()
+    outcomes = sorted(back.label(i).outcome.name for i in back.ids())
+    assert outcomes == ["FAILURE", "SUCCESS", "SUCCESS"]
+    (mixed,) = [m for m in done.episodes if 0.0 < m.human_fraction < 1.0]
+    before = load_episode(store.path("good"))
+    after = load_episode(back.path(mixed.episode_id))
+    expected = before.actions.interpolate(after.stamps)
+    assert np.allclose(after.executed, expected, atol=5e-3)
+    seen = after.observation(2, images=True)
+    assert seen.images["top"].mean() == pytest.approx(128, abs=4)
+    assert seen.objects.keys() == {"box", "hole"}
+    with pytest.raises(StateError, match="imported before"):
+        import_dataset(job, tmp_path / "back")
+
+
+def test_what_is_no_dataset_or_of_another_robot_is_refused(
+    store: EpisodeStore, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+
+    def bring() -> None:
+        import_dataset(DatasetImport(root=out, robot=robot(), task=task()), tmp_path / "back")
+
+    out = tmp_path / "out"
+    with pytest.raises(InvalidValue, match="no LeRobot dataset"):
+        bring()
+    write(store, out, video=False)
+    path = out / "meta/info.json"
+    whole = path.read_text()
+    path.write_text(whole.replace("v3.0", "v2.1"))
+    with pytest.raises(InvalidValue, match=r"version v2\.1"):
+        bring()
+    path.write_text(whole.replace("left_joint3", "elbow"))
+    with pytest.raises(UnknownName, match="left_joint3"):
+        bring()
+    path.write_text(whole)
+    data = out / "data/chunk-000/file-000.parquet"
+    data.write_bytes(data.read_bytes()[:-200])
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        bring()
+    assert not EpisodeStore(tmp_path / "back").ids()
