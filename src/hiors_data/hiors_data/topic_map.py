@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from hiors_core.authority import Authority
 from hiors_core.bag import full_name
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.checked import number, read_yaml, section
+from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.label import Outcome
 from hiors_core.robot import RobotModel
-from hiors_core.task import number, section
 from hiors_data.locate import Locator
 
 Array = NDArray[np.float64]
@@ -101,10 +100,7 @@ class TopicMap:
 
 def load_topic_map(path: str | Path, robot: RobotModel) -> TopicMap:
     """Read a topic map for a robot; unknown keys, columns and cameras are refused by name."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the topic map {path}: {error}") from error
+    data = read_yaml(path, "topic map")
     where = str(path)
     top = section(data, where, {"measured"}, optional=_KEYS)
     return TopicMap(
