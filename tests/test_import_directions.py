@@ -15,6 +15,7 @@ WITHOUT_ROS = {
     "hiors_link": {"hiors_core"},
     "hiors_learner": {"hiors_core", "hiors_link", "hiors_policy"},
     "hiors_sim": {"hiors_core", "hiors_policy"},
+    "hiors_data": {"hiors_core", "hiors_policy"},
 }
 """What each package without ROS may import of hiors."""
 NODES = {"hiors_core", "hiors_interfaces", "hiors_ros"}

@@ -4,6 +4,7 @@
 import re
 import subprocess
 import xml.etree.ElementTree as ET
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 LONGEST = 500
+LOCKS = ("base", "dev", "ros", "export")
 HEADED = {".py", ".sh", ".yaml", ".yml", ".toml", ".js", ".ts", ".css", ".cpp", ".hpp"}
 
 
@@ -94,7 +96,7 @@ def test_nodes_are_reachable_scripts(folder: Path) -> None:
         assert f"def {function}(" in path.read_text(encoding="utf-8"), f"{name}: no {function}()"
 
 
-@pytest.mark.parametrize("name", ["base", "dev", "ros"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_are_exact_hashed_and_name_no_registry(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
     assert "://" not in text
@@ -112,8 +114,7 @@ def locked(name: str) -> dict[str, str]:
 
 
 def test_no_two_locks_disagree() -> None:
-    base, dev, ros = (locked(name) for name in ("base", "dev", "ros"))
-    for one, other in ((base, dev), (base, ros), (dev, ros)):
+    for one, other in combinations([locked(name) for name in LOCKS], 2):
         assert {n: (one[n], other[n]) for n in one.keys() & other if one[n] != other[n]} == {}
 
 

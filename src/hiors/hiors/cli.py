@@ -14,9 +14,14 @@ COMMANDS = {
     "keys": "make or show the keys of robots and learner on different machines",
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "replay": "publish a recorded episode again, at any speed",
+    "import": "make episodes of recordings and datasets made elsewhere",
+    "export": "make datasets of episodes (LeRobot)",
+    "eval": "compare checkpoints on recorded episodes, without the robot",
     "bench": "list the benchmarks, or run some",
     "doctor": "say what is missing on this machine and how to get it",
 }
+MODULES = {"import": "importing", "export": "exporting", "eval": "evaluating"}
+"""Modules that cannot have the name of their command."""
 USAGE_ERROR = 2
 
 
@@ -30,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, *rest = words
         if name not in COMMANDS:
             raise UnknownName("command", name, COMMANDS, "`hiors --help` explains them.")
-        return int(importlib.import_module(f"hiors.{name}").main(rest))
+        return int(importlib.import_module(f"hiors.{MODULES.get(name, name)}").main(rest))
     except HiorsError as error:
         print(f"hiors: {error}", file=sys.stderr)
         return USAGE_ERROR

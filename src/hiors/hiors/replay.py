@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hiors.options import Parser
-from hiors_core.bag import BagMessage, BagReader
 from hiors_core.clock import to_ns, to_s
-from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.errors import HiorsError, InvalidValue
+from hiors_data.recording import Message, Recording, Topic
 
-COMMANDS = ("control/command", "teleop/command", "policy/chunk", "sim/")
+COMMANDS = ("control/command", "teleop/command", "policy/chunk", "sim/", "cmd_", "command")
 """What would move a robot whose driver is running; published only on request."""
+COMMAND_TYPES = ("trajectory_msgs/", "geometry_msgs/msg/Twist", "control_msgs/")
+"""Types that move other robots, likewise."""
 CLOCK_PERIOD = 0.02
 """Longest time between two /clock messages, of the wall clock [s]."""
 
@@ -55,24 +57,28 @@ def main(argv: Sequence[str]) -> int:
     if not 0.01 <= options.rate <= 100.0:
         raise InvalidValue(f"--rate must be within 0.01 .. 100, got {options.rate}.")
     path = options.store / "episodes" / options.bag if options.store else Path(options.bag)
-    if not path.exists():
-        raise HiorsError(f"There is no bag {path}.")
-    topics = _chosen(BagReader(path), options)
-    print(f"{path.name}: {len(topics)} topics at rate {options.rate:g}; Ctrl-C ends")
-    with _player(topics) as player, _keys() as pressed:
-        player.wait_for_matches(options.wait)
-        while True:
-            player.play(BagReader(path), options.rate, pressed)
-            if not options.loop:
-                return 0
+    with Recording(path) as recording:
+        topics = _chosen(recording, options)
+        print(f"{path.name}: {len(topics)} topics at rate {options.rate:g}; Ctrl-C ends")
+        with _player(topics) as player, _keys() as pressed:
+            player.wait_for_matches(options.wait)
+            while True:
+                player.play(recording, options.rate, pressed, paused=options.start_paused)
+                if not options.loop:
+                    return 0
 
 
 def _parser() -> Parser:
     parser = Parser(prog="hiors replay", description=__doc__)
-    parser.add_argument("bag", help="bag folder or .mcap file, or an episode id with --store")
+    parser.add_argument(
+        "bag", help="bag folder, .mcap or .db3 file, or an episode id with --store"
+    )
     parser.add_argument("--store", type=Path, help="episode store that holds the episode")
     parser.add_argument("--rate", type=float, default=1.0, help="speed (default 1)")
     parser.add_argument("--loop", action="store_true", help="start again at the end")
+    parser.add_argument(
+        "--start-paused", action="store_true", help="wait for the blank key before the first one"
+    )
     parser.add_argument("--topics", nargs="+", metavar="TOPIC", help="only these topics")
     parser.add_argument(
         "--with-commands",
@@ -83,39 +89,52 @@ def _parser() -> Parser:
     return parser
 
 
-def _chosen(reader: BagReader, options: argparse.Namespace) -> dict[str, str]:
-    types = {name: type_name for name, (type_name, _) in reader.topics.items()}
-    for name in options.topics or ():
-        if name not in types:
-            raise UnknownName("topic", name, types)
-    chosen = options.topics or list(types)
-    return {name: types[name] for name in chosen if options.with_commands or not _is_command(name)}
+def _chosen(recording: Recording, options: argparse.Namespace) -> dict[str, Topic]:
+    named = [recording.topic(name) for name in options.topics or ()]
+    chosen, left_out = {}, []
+    for topic in named or recording.topics.values():
+        if topic.name == "/clock" or (_is_command(topic) and not options.with_commands):
+            continue
+        try:
+            message_class(topic.type_name)
+        except HiorsError:
+            if named:
+                raise
+            left_out.append(f"{topic.name} ({topic.type_name})")
+            continue
+        chosen[topic.name] = topic
+    if left_out:
+        print(f"left out, their types are not built here: {', '.join(left_out)}")
+    if not chosen:
+        raise InvalidValue(f"{recording.path} has no topic to publish.")
+    return chosen
 
 
-def _is_command(topic: str) -> bool:
-    return any(f"/{word}" in topic for word in COMMANDS)
+def _is_command(topic: Topic) -> bool:
+    named = any(f"/{word}" in topic.name for word in COMMANDS)
+    return named or topic.type_name.startswith(COMMAND_TYPES)
 
 
 class Player:
     """Publishers for the topics of a bag, and its clock."""
 
-    def __init__(self, node: Any, topics: dict[str, str]) -> None:
-        from rclpy.qos import QoSProfile
+    def __init__(self, node: Any, topics: dict[str, Topic]) -> None:
+        from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
         from rosgraph_msgs.msg import Clock
 
-        from hiors_ros import qos
-
-        def profile(topic: str) -> QoSProfile:
-            try:
-                return qos.profile(topic)
-            except UnknownName:
-                return QoSProfile(depth=10)
+        def profile(topic: Topic) -> QoSProfile:
+            reliable, lasting = QoSReliabilityPolicy, QoSDurabilityPolicy
+            return QoSProfile(
+                depth=topic.depth,
+                reliability=reliable.RELIABLE if topic.reliable else reliable.BEST_EFFORT,
+                durability=lasting.TRANSIENT_LOCAL if topic.latched else lasting.VOLATILE,
+            )
 
         self._clock_type = Clock
         self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=1))
         self._publishers = {
-            name: node.create_publisher(message_class(type_name), name, profile(name))
-            for name, type_name in topics.items()
+            name: node.create_publisher(message_class(topic.type_name), name, profile(topic))
+            for name, topic in topics.items()
         }
 
     def wait_for_matches(self, seconds: float) -> None:
@@ -126,18 +145,27 @@ class Player:
                 return
             time.sleep(0.02)
 
-    def play(self, reader: BagReader, rate: float, pressed: Callable[[], str]) -> int:
+    def play(
+        self,
+        recording: Recording,
+        rate: float,
+        pressed: Callable[[], str],
+        *,
+        paused: bool = False,
+    ) -> int:
         """Publish the bag once and return how many messages that were. The blank pauses."""
         pace: Pace | None = None
         count = 0
-        for message in reader.messages(list(self._publishers)):
-            pace = pace or Pace(message.stamp, time.monotonic_ns(), rate)
+        for message in recording.messages(list(self._publishers)):
+            if pace is None:
+                now = time.monotonic_ns()
+                pace = Pace(message.stamp, now, rate, now if paused else None)
             self._wait_until_due(pace, message, pressed)
             self._publishers[message.topic].publish(message.data)
             count += 1
         return count
 
-    def _wait_until_due(self, pace: Pace, message: BagMessage, pressed: Callable[[], str]) -> None:
+    def _wait_until_due(self, pace: Pace, message: Message, pressed: Callable[[], str]) -> None:
         while True:
             wall = time.monotonic_ns()
             if pressed() == " ":
@@ -165,7 +193,7 @@ def message_class(type_name: str) -> Any:
 
 
 @contextmanager
-def _player(topics: dict[str, str]) -> Iterator[Player]:
+def _player(topics: dict[str, Topic]) -> Iterator[Player]:
     import rclpy
 
     rclpy.init()

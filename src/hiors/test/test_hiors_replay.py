@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hiors import replay
 from hiors_core.bag import BagReader, BagWriter, encode, make
 from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_data.recording import Message, Recording, Topic
 
 SECOND = 1_000_000_000
 STATE, COMMAND = "/joint_states", "/control/command"
@@ -40,10 +43,35 @@ def test_the_pace_maps_time_and_a_pause_shifts_it() -> None:
 
 def test_commands_are_left_out_unless_asked_for(bag: Path) -> None:
     parser = replay._parser()
-    chosen = replay._chosen(BagReader(bag), parser.parse_args([str(bag)]))
-    assert set(chosen) == {STATE}
-    chosen = replay._chosen(BagReader(bag), parser.parse_args([str(bag), "--with-commands"]))
-    assert set(chosen) == {STATE, COMMAND}
+    with Recording(bag) as recording:
+        chosen = replay._chosen(recording, parser.parse_args([str(bag)]))
+        assert set(chosen) == {STATE}
+        chosen = replay._chosen(recording, parser.parse_args([str(bag), "--with-commands"]))
+        assert set(chosen) == {STATE, COMMAND}
+
+
+def test_a_strangers_bag_is_played_as_far_as_its_types_are_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rclpy")
+    store = get_typestore(Stores.ROS2_JAZZY)
+    own = get_types_from_msg("int32 value", "stranger_msgs/msg/Thing")
+    store.register(own)
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        for name, kind in (
+            ("/words", "std_msgs/msg/String"),
+            ("/clock", "rosgraph_msgs/msg/Clock"),
+            ("/base/velocity", "geometry_msgs/msg/Twist"),
+            ("/thing", "stranger_msgs/msg/Thing"),
+        ):
+            writer.add_connection(name, kind, typestore=store)
+    parser = replay._parser()
+    with Recording(tmp_path / "bag") as recording:
+        chosen = replay._chosen(recording, parser.parse_args(["bag"]))
+        assert set(chosen) == {"/words"}
+        assert "/thing (stranger_msgs/msg/Thing)" in capsys.readouterr().out
+        with pytest.raises(HiorsError, match="stranger_msgs"):
+            replay._chosen(recording, parser.parse_args(["bag", "--topics", "/thing"]))
 
 
 def test_wrong_topics_rates_and_bags_are_refused(bag: Path) -> None:
@@ -51,7 +79,7 @@ def test_wrong_topics_rates_and_bags_are_refused(bag: Path) -> None:
         replay.main([str(bag), "--topics", "/joint_state"])
     with pytest.raises(InvalidValue, match="rate"):
         replay.main([str(bag), "--rate", "0"])
-    with pytest.raises(HiorsError, match="no bag"):
+    with pytest.raises(HiorsError, match="no recording"):
         replay.main([str(bag / "none")])
 
 
@@ -69,7 +97,9 @@ def test_subscribers_get_every_message_and_the_clock(bag: Path, ros: None) -> No
     from std_msgs.msg import String
 
     node = rclpy.create_node("listener")
-    player = replay.Player(node, {"/replayed": "std_msgs/msg/String"})
+    player = replay.Player(
+        node, {"/replayed": Topic(name="/replayed", type_name="std_msgs/msg/String", count=10)}
+    )
     texts: list[str] = []
     stamps: list[int] = []
     node.create_subscription(
@@ -84,7 +114,7 @@ def test_subscribers_get_every_message_and_the_clock(bag: Path, ros: None) -> No
     class Renamed:
         def messages(self, topics: list[str]):
             for stamp, data in messages:
-                yield replay.BagMessage(topics[0], "std_msgs/msg/String", stamp, data)
+                yield Message(topics[0], "std_msgs/msg/String", stamp, data)
 
     assert player.play(Renamed(), 10.0, lambda: "") == 10
     executor = SingleThreadedExecutor()

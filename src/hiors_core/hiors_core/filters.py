@@ -51,7 +51,7 @@ def relative_norm(actions: Array) -> float:
         return 0.0
     arms = actions.reshape(len(actions), -1, EE_COLUMNS)
     shift = np.linalg.norm(arms[..., :3] - arms[:1, :, :3], axis=-1)
-    turn = METRES_PER_RADIAN * _angles(arms[..., 3:6])
+    turn = METRES_PER_RADIAN * turn_angles(arms[..., 3:6], arms[:1, :, 3:6])
     grip = METRES_PER_STROKE * (arms[..., 6] - arms[:1, :, 6])
     return float(np.sqrt(shift**2 + turn**2 + grip**2).max())
 
@@ -66,13 +66,17 @@ def is_short(transitions: Sequence[Moving], least: int) -> bool:
     return len(transitions) < least
 
 
-def _angles(rotations: Array) -> Array:
-    """Return (K, arms) angles [rad] between each rotation vector (K, arms, 3) and the first."""
-    size = np.linalg.norm(rotations, axis=-1, keepdims=True)
-    axis = rotations * (0.5 * np.sinc(size / (2.0 * np.pi)))
-    quaternions = np.concatenate([axis, np.cos(0.5 * size)], axis=-1)
+def turn_angles(a: Array, b: Array) -> Array:
+    """Return the angles (...) [rad] between rotation vectors (..., 3), which broadcast."""
+    first, second = _quaternions(a), _quaternions(b)
     # The distance of unit quaternions, unlike their dot product, keeps small angles.
-    near = np.linalg.norm(quaternions - quaternions[:1], axis=-1)
-    far = np.linalg.norm(quaternions + quaternions[:1], axis=-1)
+    near = np.linalg.norm(first - second, axis=-1)
+    far = np.linalg.norm(first + second, axis=-1)
     angles: Array = 4.0 * np.arcsin(np.clip(0.5 * np.minimum(near, far), 0.0, 1.0))
     return angles
+
+
+def _quaternions(rotations: Array) -> Array:
+    size = np.linalg.norm(rotations, axis=-1, keepdims=True)
+    axis = rotations * (0.5 * np.sinc(size / (2.0 * np.pi)))
+    return np.concatenate([axis, np.cos(0.5 * size)], axis=-1)

@@ -69,6 +69,19 @@ class ImageTracks:
                 found[camera] = decode_jpeg(images[place - 1])
         return found
 
+    def newest_stamps(self, stamp: int) -> Mapping[str, int]:
+        """Return when the images that ``newest`` gives were logged [ns]."""
+        found = {}
+        for camera, (stamps, _) in self._load().items():
+            place = bisect.bisect_right(stamps, stamp)
+            if place:
+                found[camera] = stamps[place - 1]
+        return found
+
+    def first_stamp(self, camera: str) -> int:
+        """Return when the first image of a camera was logged [ns]; KeyError when there is none."""
+        return self._load()[camera][0][0]
+
     def _load(self) -> dict[str, tuple[list[int], list[bytes]]]:
         with self._lock:
             if self._tracks is None:
