@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What gradient steps draw from: accepted online transitions and demonstrations. Knows no
+optimiser and no file.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiors_learner.data import Pool, Samples, join
+from hiors_learner.losses import Batch, make_batch
+from hiors_learner.mixture import draw
+from hiors_learner.settings import LearnerSettings
+from hiors_policy.normalization import Normalization, fit
+
+DEMONSTRATION = "demonstration"
+ONLINE = "online"
+
+
+class TrainingSet:
+    """Two pools of transitions; minibatches are a function of seed and step."""
+
+    def __init__(self, blank: Samples, settings: LearnerSettings) -> None:
+        self._settings = settings
+        self._pools = {kind: Pool(blank) for kind in (DEMONSTRATION, ONLINE)}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Transitions by kind."""
+        return {kind: len(pool) for kind, pool in self._pools.items()}
+
+    @property
+    def lacking(self) -> str:
+        """What training waits for, or "" when there is enough."""
+        have, need = sum(self.rows.values()), self._settings.data.min_transitions
+        if have >= need:
+            return ""
+        return f"{have} transitions of accepted episodes and demonstrations, {need} are needed"
+
+    def add(self, kind: str, samples: Samples) -> None:
+        """Put in the transitions of an episode."""
+        self._pools[kind].add(samples)
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
+        """Return a rank's part of the minibatch of optimiser step ``step``."""
+        data, seed = self._settings.data, self._settings.seed
+        rows = draw(
+            seed=seed,
+            step=step,
+            batch_size=data.batch_size,
+            online_ratio=data.online_ratio,
+            online=self.rows[ONLINE],
+            demonstrations=self.rows[DEMONSTRATION],
+        )
+        online, shown = self._pools[ONLINE].all(), self._pools[DEMONSTRATION].all()
+        samples = join([online.take(rows.online), shown.take(rows.demonstrations)])
+        return make_batch(samples, self._settings.loss, (seed, step), rank, world)
+
+    def normalization(self, grippers: NDArray[np.bool_]) -> Normalization:
+        """Return what fits all transitions so far."""
+        samples = join([self._pools[ONLINE].all(), self._pools[DEMONSTRATION].all()])
+        return fit(samples.states, samples.actions, samples.mask, grippers)
