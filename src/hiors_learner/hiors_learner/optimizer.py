@@ -32,7 +32,7 @@ class Optimizer:
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(self.steps, self._settings)
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
         self._adam.step()
         self.steps += 1

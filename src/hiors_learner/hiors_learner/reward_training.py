@@ -87,7 +87,7 @@ def train_reward(
                 network(*_take(data, rows)), truth
             )
             adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam.step()
     network.eval()
     return network, _report(network, data, np.flatnonzero(hidden), loss.item())

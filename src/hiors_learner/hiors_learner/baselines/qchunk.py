@@ -153,7 +153,7 @@ class QChunkAgent(ReplayAgent):
             loss = loss + chosen.alpha * distil - climb
             metrics |= {"distil_loss": float(distil.detach()), "value": float(climb.detach())}
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._adam.step()
         follow(self.target, self.critic, chosen.tau)
         return metrics

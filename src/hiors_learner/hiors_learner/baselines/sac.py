@@ -233,5 +233,5 @@ class SacAgent(ReplayAgent):
 
     def _step(self, name: str, loss: Tensor) -> None:
         self._adam[name].zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._adam[name].step()
