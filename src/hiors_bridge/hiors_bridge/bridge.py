@@ -4,19 +4,23 @@
 Everything is derived from files, so a restart loses nothing and sends nothing twice. Knows no ROS.
 """
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from hiors_core.acceptance import AcceptanceRules, Decision, accept
 from hiors_core.clock import to_ns
+from hiors_core.episode import load_episode
 from hiors_core.errors import HiorsError, IntegrityError, StateError
 from hiors_core.filters import NO_OP_THRESHOLD
+from hiors_core.index import EpisodeRow
 from hiors_core.label import Label, Outcome
 from hiors_core.link import Link, Notice
 from hiors_core.manifest import Manifest
 from hiors_core.robot import RobotModel
+from hiors_core.similar import Start
 from hiors_core.store import EpisodeStore
-from hiors_core.summary import summarize
+from hiors_core.summary import start_of, summarize
 
 
 class Change(Enum):
@@ -69,6 +73,7 @@ class Bridge:
         self._grace = to_ns(label_grace)
         self._no_op_threshold = no_op_threshold
         self._settled: set[str] = set()
+        self._starts: dict[str, Start] = {}
         self._learned = {entry.episode_id for entry in link.ledger()}
         self.troubled: dict[str, str] = {}
 
@@ -115,7 +120,14 @@ class Bridge:
         rows = [r for r in self._store.rows(manifest.task) if r.accepted is not None]
         returns = [r.episode_return for r in rows]
         k = sum(r.accepted is True for r in rows)
-        verdict = accept(summary, self._rules.rule(manifest.task), k, returns)
+        rule = self._rules.rule(manifest.task)
+        self._starts[episode_id] = summary.start
+        similar: tuple[float, ...] = ()
+        if rule.schedule == "lower_bound":
+            similar = rule.similar(
+                summary.start, [(self._start(r), r.episode_return) for r in rows]
+            )
+        verdict = accept(summary, rule, k, returns, similar)
         try:
             decision = self._store.decide(episode_id, replace(verdict, stamp=now))
         except StateError:
@@ -129,6 +141,16 @@ class Bridge:
             label=label,
             decision=decision,
         )
+
+    def _start(self, row: EpisodeRow) -> Start:
+        """Return where a decided episode began; what is gone or damaged by now was nowhere."""
+        if row.episode_id not in self._starts:
+            try:
+                episode = load_episode(self._store.path(row.episode_id))
+                self._starts[row.episode_id] = start_of(episode)
+            except (HiorsError, OSError):
+                self._starts[row.episode_id] = (math.inf,)
+        return self._starts[row.episode_id]
 
     def _settle(self, episode_id: str, decision: Decision) -> None:
         if decision.accepted and episode_id not in self._learned:

@@ -37,8 +37,22 @@ class BridgeParameters:
         float, Doc("Quantile schedule: share of the last returns below m."), Range(0.0, 1.0)
     ] = 0.5
     window: Annotated[
-        int, Doc("Quantile schedule: number of last returns."), Range(1, 100_000)
+        int, Doc("Quantile and lower_bound: number of last returns."), Range(1, 100_000)
     ] = 20
+    radius: Annotated[
+        float, Doc("lower_bound: distance of similar starts [m]."), Range(0.0, 1000.0)
+    ] = 0.03
+    least_rate: Annotated[
+        float,
+        Doc("lower_bound: least lower confidence bound of similar starts' success rate."),
+        Range(0.0, 1.0),
+    ] = 0.3
+    deviations: Annotated[
+        float, Doc("lower_bound: standard deviations of the bound."), Range(0.0, 10.0)
+    ] = 1.0
+    grace: Annotated[
+        int, Doc("lower_bound: similar starts believed before judging."), Range(0, 100_000)
+    ] = 4
     max_gap: Annotated[
         float,
         Doc("Longest time without an action or joint state in an accepted episode [s]."),
@@ -80,6 +94,10 @@ def acceptance_rule(parameters: BridgeParameters, task: Task) -> AcceptanceRule:
         stage_episodes=parameters.stage_episodes,
         quantile=parameters.quantile,
         window=parameters.window,
+        radius=parameters.radius,
+        least_rate=parameters.least_rate,
+        deviations=parameters.deviations,
+        grace=parameters.grace,
         min_length=task.min_length,
         min_transitions=task.min_transitions,
         max_gap=parameters.max_gap,

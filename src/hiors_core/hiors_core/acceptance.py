@@ -12,8 +12,9 @@ from typing import Any
 
 from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from hiors_core.label import Label, Outcome
+from hiors_core.similar import Past, Start, luck, similar_returns
 
-SCHEDULES = ("constant", "progressive", "quantile")
+SCHEDULES = ("constant", "progressive", "quantile", "lower_bound")
 ROUNDING = 1e-9
 """A return that misses m by no more than this reaches it: stage rewards are sums of decimals."""
 
@@ -23,12 +24,16 @@ class AcceptanceRule:
     """When an episode is kept.
 
     Attributes:
-        schedule: how m depends on k: "constant", "progressive" or "quantile".
+        schedule: how m depends on k: "constant", "progressive" or "quantile"; "lower_bound" is
+            constant and also asks that similar starts succeed, for environments with luck.
         threshold: m of the constant schedule; the least m of the quantile schedule.
         thresholds: m_1 <= m_2 <= ... of the progressive schedule.
         stage_episodes: progressive: accepted episodes after which the next m_k is in force.
         quantile: share of the last returns that m lies above, 0 .. 1.
-        window: how many last returns of the task the quantile is taken over.
+        window: how many last returns the quantile or the success rate is taken over.
+        radius: lower_bound: starts within this distance are similar, in their units.
+        least_rate: lower_bound: least lower bound of the success rate, 0 .. 1.
+        deviations: lower_bound: z of the bound. grace: similar starts that are needed to judge.
         min_length: L_min [s], from the first to the last control tick.
         min_transitions: least number of transitions after the no-op filter.
         max_gap: longest time without an executed action or a joint state [s].
@@ -41,6 +46,10 @@ class AcceptanceRule:
     stage_episodes: int = 10
     quantile: float = 0.5
     window: int = 20
+    radius: float = 0.03
+    least_rate: float = 0.3
+    deviations: float = 1.0
+    grace: int = 4
     min_length: float = 1.0
     min_transitions: int = 3
     max_gap: float = 0.5
@@ -76,11 +85,25 @@ class AcceptanceRule:
             return max(self.threshold, _quantile(returns[-self.window :], self.quantile))
         return self.threshold
 
+    def similar(self, start: Start, past: Sequence[Past]) -> tuple[float, ...]:
+        """Return the last returns of similar starts, for ``accept``; () where none are needed.
+
+        Args:
+            past: the task's labelled episodes, accepted or not, oldest first.
+        """
+        if self.schedule != "lower_bound":
+            return ()
+        return similar_returns(start, past, self.radius)[-self.window :]
+
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("stage_episodes", 1, math.inf),
     ("quantile", 0.0, 1.0),
     ("window", 1, 100_000),
+    ("radius", 0.0, math.inf),
+    ("least_rate", 0.0, 1.0),
+    ("deviations", 0.0, 10.0),
+    ("grace", 0, 100_000),
     ("min_length", 0.0, math.inf),
     ("min_transitions", 0, math.inf),
     ("max_gap", 0.0, math.inf),
@@ -124,6 +147,7 @@ class Summary:
         moving: transitions left by the no-op filter; transitions: all of them.
         max_gap: longest time without an executed action or a joint state [s].
         missing: share of control ticks that were not recorded.
+        start: where it began: object positions [m]; may be empty.
     """
 
     episode_id: str
@@ -135,6 +159,7 @@ class Summary:
     aborted: bool = False
     max_gap: float = 0.0
     missing: float = 0.0
+    start: Start = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +189,22 @@ class Decision:
 
 
 def accept(
-    summary: Summary, rule: AcceptanceRule, k: int, returns: Sequence[float] = ()
+    summary: Summary,
+    rule: AcceptanceRule,
+    k: int,
+    returns: Sequence[float] = (),
+    similar: Sequence[float] = (),
 ) -> Decision:
     """Decide on an episode: eq. 3 and the filters. A return equal to m(k) is accepted.
 
     Args:
         k: accepted episodes of the task so far. returns: as in ``AcceptanceRule.level``.
+        similar: as of ``AcceptanceRule.similar``.
     """
     level = rule.level(k, returns)
     against = (
         *_judgement(summary.label, level),
+        *_luck(summary.label, level, rule, similar),
         *_shortness(summary, rule),
         *_damage(summary, rule),
     )
@@ -220,6 +251,21 @@ def _judgement(label: Label, level: float) -> tuple[str, ...]:
     if not label.episode_return >= level - ROUNDING:
         return (f"return {label.episode_return:g} is below m {level:g}",)
     return ()
+
+
+def _luck(
+    label: Label, level: float, rule: AcceptanceRule, similar: Sequence[float]
+) -> tuple[str, ...]:
+    if rule.schedule != "lower_bound" or not label.episode_return >= level - ROUNDING:
+        return ()
+    reason = luck(
+        (*similar, label.episode_return),
+        level - ROUNDING,
+        least_rate=rule.least_rate,
+        deviations=rule.deviations,
+        grace=rule.grace,
+    )
+    return (reason,) if reason else ()
 
 
 def _shortness(summary: Summary, rule: AcceptanceRule) -> tuple[str, ...]:

@@ -106,7 +106,10 @@ class Episode:
         A stream that had not begun gives its first value, a missing joint stream the command; an
         object that was never seen is left out.
         """
-        stamp = self.marks[i].stamp
+        return self.snapshot(self.marks[i].stamp, images=images)
+
+    def snapshot(self, stamp: int, *, images: bool = False) -> Observation:
+        """Return the newest of every stream at ``stamp`` [ns], as ``observation`` does."""
         if not len(self.actions) and not len(self.joints):
             raise IntegrityError(
                 f"Episode {self.episode_id} has neither executed actions nor joint states"

@@ -12,6 +12,7 @@ from hiors_core.filters import NO_OP_SPAN, NO_OP_THRESHOLD
 from hiors_core.label import Label
 from hiors_core.manifest import Manifest
 from hiors_core.robot import RobotModel
+from hiors_core.similar import Start
 from hiors_core.targets import span_motion
 from hiors_core.topics import EXECUTED, JOINT_STATES
 
@@ -32,7 +33,17 @@ def summarize(
         aborted=manifest.aborted,
         max_gap=_gap(manifest),
         missing=_missing(manifest),
+        start=start_of(episode),
     )
+
+
+def start_of(episode: Episode) -> Start:
+    """Return where an episode began: x and y [m] of every object at the first control tick."""
+    if not len(episode.stamps):
+        return ()
+    first = int(episode.stamps[0])
+    poses = (track.newest(first) for _, track in sorted(episode.objects.items()))
+    return tuple(float(v) for pose in poses for v in pose[:2])
 
 
 def moving_marks(

@@ -33,6 +33,7 @@ def test_a_notice_is_one_whole_file_named_by_the_episode(tmp_path):
         "path": "/run/e1",
         "sha256": "ab",
         "task": "insert",
+        "actor": "",
     }
 
 

@@ -21,9 +21,7 @@ from hiors_core.label import Outcome
 from hiors_core.names import check_episode_id
 from hiors_core.store import EpisodeStore
 from hiors_learner.data import SampleReader, Samples
-
-ONLINE = "online"
-DEMONSTRATION = "demonstration"
+from hiors_learner.training_set import DEMONSTRATION, ONLINE
 
 log = logging.getLogger(__name__)
 

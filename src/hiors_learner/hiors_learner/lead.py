@@ -17,13 +17,14 @@ from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.store import EpisodeStore
 from hiors_learner.arguments import Arguments
 from hiors_learner.data import SampleReader, Samples
-from hiors_learner.ingest import DEMONSTRATION, ONLINE, Entry, Ingest, Taken, successes
+from hiors_learner.ingest import Entry, Ingest, Taken, successes
 from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
 from hiors_learner.publisher import Publisher, newest_published
 from hiors_learner.schedule import step_budget
 from hiors_learner.status import Metrics, State, Status, StatusFile
 from hiors_learner.team import Command
+from hiors_learner.training_set import DEMONSTRATION, ONLINE
 
 KINDS = (DEMONSTRATION, ONLINE)
 _POLL = 0.25
@@ -77,9 +78,8 @@ class OnlineLead:
             return Command.DATA, self._place(taken.entry)
         if self._unsaved >= self._settings.output.save_every:
             return Command.SAVE, 0
-        waiting = self._waiting()
-        if waiting:
-            return self._idle(State.WAITING, waiting)
+        if lacking := self._learner.lacking:
+            return self._idle(State.WAITING, lacking)
         budget = step_budget(self._learner.rows[ONLINE], self._settings.pacing)
         if self._learner.engine.steps >= budget:
             if new >= self._settings.output.publish_paced:
@@ -148,12 +148,6 @@ class OnlineLead:
             self._source = self._ingest.notices()
             item = next(self._source, None)
         return item
-
-    def _waiting(self) -> str:
-        have, need = sum(self._learner.rows.values()), self._settings.data.min_transitions
-        if have >= need:
-            return ""
-        return f"{have} transitions of accepted episodes and demonstrations, {need} are needed"
 
     def _idle(self, state: State, message: str) -> tuple[Command, int]:
         self.report(state, message)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hiors_learner.data import Samples
 from hiors_learner.settings import LossSettings
-from hiors_policy.flow import draw_flow_times, hi_ors_loss
+from hiors_policy.flow import draw_flow_times
 from hiors_policy.network import FlowNetwork
 
 
@@ -72,8 +72,7 @@ class HiOrsObjective(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss, a scalar."""
         network = self.network
-        return hi_ors_loss(
-            network.field,
+        return network.field.loss(
             network.encode(batch.states, batch.images),
             network.normalize(batch.actions),
             batch.mask,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hiors_core.action_space import KINDS
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_policy.flow import FLOW_TIMES
+from hiors_policy.network import HEADS
 from hiors_policy.observation import STATE_GROUPS
 
 SCHEDULES = ("constant", "cosine", "cyclical")
@@ -20,7 +21,7 @@ class PolicySettings:
         features: groups of hiors_policy.observation, for a policy on object poses.
         cameras: what a policy on images sees. image_size: side of those images [pixels].
         binary_gripper: grippers are sent fully open or fully closed.
-        width, blocks, euler_steps: of the network.
+        head: "flow", "diffusion" or "token". width, blocks, euler_steps: of the network.
     """
 
     kind: str = "ee"
@@ -30,12 +31,14 @@ class PolicySettings:
     cameras: tuple[str, ...] = ("top", "left_wrist")
     image_size: int = 64
     binary_gripper: bool = True
+    head: str = "flow"
     width: int = 192
     blocks: int = 3
     euler_steps: int = 6
 
     def __post_init__(self) -> None:
         one_of("policy.kind", self.kind, KINDS)
+        one_of("policy.head", self.head, tuple(HEADS))
         within("policy.horizon", self.horizon, 1, 1000)
         within("policy.dt", self.dt, 0.002, 1.0)
 

@@ -98,6 +98,7 @@ def _new_policy(
         blocks=chosen.blocks,
         euler_steps=chosen.euler_steps,
         image_size=chosen.image_size,
+        head=chosen.head,
     )
     flow = FlowSettings(
         kind=chosen.kind,

@@ -10,10 +10,10 @@ from pathlib import Path
 from learner_scene import SMALL, policy, samples
 
 from hiors_learner.config import parse
-from hiors_learner.ingest import DEMONSTRATION
 from hiors_learner.learner import Learner
 from hiors_learner.settings import LearnerSettings
 from hiors_learner.team import Team, start_team
+from hiors_learner.training_set import DEMONSTRATION
 
 STEPS, HALF = 12, 6
 

@@ -33,7 +33,8 @@ from hiors_policy.network import NetworkSettings
 MODEL = "model.safetensors"
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
-ARCHITECTURE = "flow_mlp"
+ARCHITECTURES = {"flow": "flow_mlp", "diffusion": "diffusion_mlp", "token": "token_gru"}
+"""What the manifest calls a network with each head."""
 
 _MAX_BYTES = 1 << 30
 
@@ -159,7 +160,7 @@ def _manifest(
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         architecture={
-            "name": ARCHITECTURE,
+            "name": ARCHITECTURES[settings.network.head],
             "binary_gripper": settings.binary_gripper,
             **dataclasses.asdict(settings.network),
         },
@@ -172,8 +173,11 @@ def _manifest(
 
 def _build(manifest: CheckpointManifest, robot: RobotModel, path: Path) -> FlowPolicy:
     architecture = dict(manifest.architecture)
-    if (name := str(architecture.pop("name", ""))) != ARCHITECTURE:
-        raise UnknownName("architecture", name, [ARCHITECTURE], f"In {path / MANIFEST}.")
+    name = str(architecture.pop("name", ""))
+    if name not in ARCHITECTURES.values():
+        raise UnknownName("architecture", name, ARCHITECTURES.values(), f"In {path / MANIFEST}.")
+    if name != ARCHITECTURES.get(str(architecture.get("head", "flow"))):
+        raise IntegrityError(f"Checkpoint {path}: {name} has no head {architecture['head']!r}")
     spec = manifest.spec
     try:
         settings = FlowSettings(

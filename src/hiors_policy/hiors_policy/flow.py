@@ -70,6 +70,23 @@ class VelocityField(nn.Module):
         """Return the velocity (B, H, A) at flow times u (B,) and points x (B, H, A)."""
         return self.at(context + self.embed(u), x)
 
+    def loss(
+        self,
+        context: Tensor,
+        x1: Tensor,
+        mask: Tensor,
+        weight: Tensor,
+        u: Tensor,
+        x0: Tensor,
+        valid: Tensor | float | None = None,
+    ) -> Tensor:
+        """Return hi_ors_loss of this field."""
+        return hi_ors_loss(self, context, x1, mask, weight, u, x0, valid)
+
+    def sample(self, context: Tensor, noise: Tensor, steps: int) -> Tensor:
+        """Return x¹ (B, H, A) from noise by Euler steps."""
+        return integrate(self, context, noise, steps)
+
 
 def draw_flow_times(
     shape: tuple[int, ...], distribution: str, generator: torch.Generator
@@ -112,7 +129,15 @@ def hi_ors_loss(
     velocity = field(
         context.repeat_interleave(samples, dim=0), u.flatten(), point.flatten(0, 1)
     ).view_as(target)
-    error = (velocity - target).square().mean(dim=(1, 3))
+    return masked_mean((velocity - target).square().mean(dim=(1, 3)), mask, weight, valid)
+
+
+def masked_mean(
+    error: Tensor, mask: Tensor, weight: Tensor, valid: Tensor | float | None
+) -> Tensor:
+    """Return I_m(τ) times the error (B, H), summed over valid steps and divided by their number;
+    0 when none is valid. The arguments are those of hi_ors_loss.
+    """
     steps = mask.to(error.dtype)
     count = steps.sum() if valid is None else torch.as_tensor(valid, dtype=error.dtype)
     return (weight[:, None] * steps * error).sum() / count.clamp(min=1.0)

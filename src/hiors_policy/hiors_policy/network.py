@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trainable part of the small policy: normalisation, encoder of state and images, velocity
-field. No robot.
+"""The trainable part of the small policy: normalisation, encoder of state and images, head. No
+robot.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hiors_core.errors import InvalidValue
-from hiors_policy.flow import VelocityField, integrate
+from hiors_core.errors import InvalidValue, UnknownName
+from hiors_policy.diffusion import NoisePredictor
+from hiors_policy.flow import VelocityField
 from hiors_policy.normalization import Normalization, identity
+from hiors_policy.token import TokenDecoder
 from hiors_policy.vision import FEATURES, ImageEncoder
+
+HEADS: dict[str, type[VelocityField | TokenDecoder]] = {
+    "flow": VelocityField,
+    "diffusion": NoisePredictor,
+    "token": TokenDecoder,
+}
+"""How a chunk is generated: flow matching (eq. 2), DDPM with DDIM sampling, or binned actions one
+by one. Each has ``loss`` and ``sample``.
+"""
 
 _FARTHEST = 5.0
 """Normalised features are clipped here: something never seen must not dominate everything else."""
@@ -34,24 +45,26 @@ class NetworkSettings:
 
     Attributes:
         width, blocks: of the residual network; 192 and 3 are about 0.3 million weights.
-        euler_steps: integration steps at inference.
+        euler_steps: integration steps of a flow, denoising steps of a diffusion at inference.
         image_size: side of the images that the network sees [pixels], a multiple of 16.
+        head: one of HEADS.
     """
 
     width: int = 192
     blocks: int = 3
     euler_steps: int = 6
     image_size: int = 64
+    head: str = "flow"
 
     def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise UnknownName("head of a policy", self.head, HEADS)
         if min(self.width, self.blocks, self.euler_steps, self.image_size) < 1:
             raise InvalidValue(f"network sizes must be at least 1, got {self}")
 
 
 class FlowNetwork(nn.Module):
-    """Encoder and velocity field with their normalisation as buffers, so that one file holds all
-    of it.
-    """
+    """Encoder and head with their normalisation as buffers, so that one file holds all of it."""
 
     def __init__(self, shapes: Shapes, settings: NetworkSettings) -> None:
         super().__init__()
@@ -61,7 +74,8 @@ class FlowNetwork(nn.Module):
         self.context = nn.Sequential(
             nn.Linear(seen, settings.width), nn.SiLU(), nn.Linear(settings.width, settings.width)
         )
-        self.field = VelocityField(shapes.horizon, shapes.actions, settings.width, settings.blocks)
+        head = HEADS[settings.head]
+        self.field = head(shapes.horizon, shapes.actions, settings.width, settings.blocks)
         start = identity(shapes.features, shapes.actions)
         for name in Normalization.__dataclass_fields__:
             self.register_buffer(name, torch.from_numpy(getattr(start, name)))
@@ -93,5 +107,5 @@ class FlowNetwork(nn.Module):
     @torch.inference_mode()
     def sample(self, state: Tensor, images: Tensor | None, noise: Tensor) -> Tensor:
         """Return encoded actions (B, H, A) from noise x⁰ of that shape."""
-        x1 = integrate(self.field, self.encode(state, images), noise, self.settings.euler_steps)
+        x1 = self.field.sample(self.encode(state, images), noise, self.settings.euler_steps)
         return x1 * self.action_std + self.action_mean

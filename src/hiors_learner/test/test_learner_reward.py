@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learned judge of success: states, images, thresholds, data that cannot be learnt from."""
+
+import numpy as np
+import pytest
+import torch
+from reach import demonstrate
+
+from hiors_core.errors import InvalidValue
+from hiors_learner.reward_training import Examples, examples, train_reward
+from hiors_policy.reward import RewardNetwork, RewardSettings
+
+
+def test_a_judge_of_states_tells_done_from_not_done():
+    data = examples([demonstrate(i) for i in range(60)])
+    assert data.done.sum() == 60
+    network, report = train_reward(data, RewardSettings(features=5, hidden=32), batch_size=64)
+    assert report.held_out > 60
+    assert report.true_positives > 0.8
+    assert report.false_positives < 0.1
+    fresh = examples([demonstrate(i) for i in range(100, 120)])
+    called = np.array(network.successes(torch.from_numpy(fresh.states)))
+    assert (called == fresh.done).mean() > 0.9
+
+
+def test_a_judge_of_images_sees_the_mark():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (80, 1, 32, 32, 3)).astype(np.uint8)
+    done = np.arange(80) % 2 == 0
+    images[done, :, 8:24, 8:24] += 150
+    data = Examples(states=np.zeros((80, 0), np.float32), images=images, done=done)
+    settings = RewardSettings(features=0, cameras=1, hidden=16)
+    network, report = train_reward(data, settings, steps=30, batch_size=16)
+    assert report.true_positives > 0.8
+    assert report.false_positives < 0.2
+    with pytest.raises(InvalidValue, match="images of 1 cameras"):
+        network.probability(torch.zeros(1, 0))
+
+
+def test_the_threshold_decides():
+    states = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    low, high = (RewardNetwork(RewardSettings(features=2, threshold=t)) for t in (0.01, 0.99))
+    assert all(low.successes(states))
+    assert not any(high.successes(states))
+
+
+def test_one_sided_data_are_refused():
+    shown = examples([demonstrate(0)])
+    nothing = Examples(states=shown.states, done=np.zeros(len(shown.done), bool))
+    with pytest.raises(InvalidValue, match=r"0 successes and \d+ failures"):
+        train_reward(nothing, RewardSettings(features=5))
+    with pytest.raises(InvalidValue, match="no episode"):
+        examples([])
+    with pytest.raises(InvalidValue, match="features, cameras or both"):
+        RewardSettings(features=0)
