@@ -10,7 +10,7 @@ from hiors_core.errors import InvalidValue, UnknownName
 
 REFERENCE = "hi_ors"
 """The arm that others are compared with and that behaviour cloning takes its budget from."""
-COMPARISON, ABLATION = "comparison", "ablation"
+COMPARISON, ABLATION, EXTRA = GROUPS = ("comparison", "ablation", "extra")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,8 @@ class Arm:
     """One row of the tables. What is not said is as in Hi-ORS.
 
     Attributes:
-        title: how it is called in tables and pictures. group: COMPARISON or ABLATION.
+        title: how it is called in tables and pictures. group: COMPARISON, ABLATION, or
+            EXTRA: compared only when it is asked for, as it is dear.
         against: the arm that an ablation differs from in one thing.
         method: agent that learns, see hiors_bench.methods.
         data: "online": collects while it learns; "initial", "human_frames", "frames": behaviour
@@ -61,8 +62,8 @@ ARMS: dict[str, Arm] = {
     "bc_human": replace(_CLONING, title="BC, same human frames", data="human_frames"),
     "bc_total": replace(_CLONING, title="BC, same total frames", data="frames"),
     "hil_serl": replace(_RL, title="HIL-SERL", method="hil_serl"),
-    "qc": replace(_RL, title="Q-Chunking (best of n)", method="qc"),
     "qc_fql": replace(_RL, title="Q-Chunking (QC-FQL)", method="qc_fql"),
+    "qc": replace(_RL, title="Q-Chunking (best of n)", group=EXTRA, method="qc"),
     "no_correction": Arm(title="no human correction", watched="never"),
     "seldom_watched": Arm(title="person seldom watches", watched="seldom"),
     "no_outcome_filter": Arm(
@@ -83,14 +84,14 @@ ARMS: dict[str, Arm] = {
 def find(name: str) -> Arm:
     """Return an arm, or raise UnknownName."""
     if name not in ARMS:
-        raise UnknownName("arm", name, [*ARMS, COMPARISON, ABLATION, "all"])
+        raise UnknownName("arm", name, [*ARMS, *GROUPS, "all"])
     return ARMS[name]
 
 
 def choose(words: Sequence[str]) -> list[str]:
     """Return the names of the arms that the words name, in the order of the table.
 
-    A word is an arm, "comparison", "ablation" or "all".
+    A word is an arm, a group or "all".
     """
     wanted = {name for word in words for name in _expand(word)}
     if not wanted:
@@ -109,7 +110,7 @@ def needed(names: Iterable[str]) -> list[str]:
 def _expand(word: str) -> list[str]:
     if word == "all":
         return list(ARMS)
-    if word in (COMPARISON, ABLATION):
+    if word in GROUPS:
         return [name for name, arm in ARMS.items() if arm.group == word]
     find(word)
     return [word]

@@ -62,7 +62,7 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     add("--tasks", nargs="+", metavar="TASK", help=f"of config/tasks ({FIRST_TASK}), or all")
     add(
         "--arms", nargs="+", metavar="ARM",
-        help=f"{', '.join(ARMS)}; comparison, ablation, all"
+        help=f"{', '.join(ARMS)}; {', '.join(table.GROUPS)}, all"
         " (comparison on every task, ablation on the first)",
     )  # fmt: skip
     add("--seeds", nargs="+", metavar="SEED", help="such as 0-4 or 0 2 7 (0-4)")
@@ -78,6 +78,7 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
         raise InvalidValue(f"--jobs must be at least 1, got {options.jobs}")
     options.seeds = seeds(options.seeds or (["0"] if options.smoke else ["0-4"]))
     options.tasks = options.tasks or [FIRST_TASK]
+    options.arms = options.arms or (["all"] if options.smoke else None)
     options.out = options.out or Path("runs", f"bench-{'smoke' if options.smoke else 'learning'}")
     return options
 
@@ -127,10 +128,10 @@ def plan(
     jobs: dict[Job, list[Job]] = {}
     for seed in wanted:
         for task in chosen:
-            words = arms or (["all"] if task == chosen[0] else [table.COMPARISON])
+            usual = [table.COMPARISON, *([table.ABLATION] if task == chosen[0] else [])]
             start = Job(task, START, seed)
             jobs[start] = []
-            for name in table.needed(table.choose(words)):
+            for name in table.needed(table.choose(arms or usual)):
                 jobs[Job(task, name, seed)] = [start]
                 if not ARMS[name].online:
                     jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))

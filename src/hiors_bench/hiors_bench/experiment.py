@@ -11,7 +11,7 @@ from pathlib import Path
 
 import safetensors.torch
 
-from hiors_bench.arms import ARMS, COMPARISON, REFERENCE, Arm
+from hiors_bench.arms import ABLATION, ARMS, REFERENCE, Arm
 from hiors_bench.collection import Collector, recorded
 from hiors_bench.learned_reward import LearnedReward
 from hiors_bench.measurement import Examiner
@@ -76,7 +76,7 @@ def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
     points = world.settings.curve_points
     for i in range(1, points + 1):
         course.go(i / points)
-        if arm.group == COMPARISON and i < points:
+        if arm.group != ABLATION and i < points:
             course.points.append(
                 _point(course.frames, course.human_frames, course.steps, examiner.curve(seeds))
             )

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from hiors_bench import tables
-from hiors_bench.arms import ABLATION, ARMS, COMPARISON, REFERENCE
+from hiors_bench.arms import ABLATION, ARMS, REFERENCE
 from hiors_bench.runs import Record
 from hiors_bench.statistics import pooled, wilson
 
@@ -146,11 +146,11 @@ def ablations(found: Mapping[str, Seeds], task: str) -> Any:
 
 
 def _has_several_points(arm: str, seeds: Seeds) -> bool:
-    return ARMS[arm].group == COMPARISON and all(len(r["curve"]) > 1 for r in seeds.values())
+    return ARMS[arm].group != ABLATION and all(len(r["curve"]) > 1 for r in seeds.values())
 
 
 def _has_long_limits(arm: str, seeds: Seeds) -> bool:
-    return ARMS[arm].probes and ARMS[arm].group == COMPARISON and bool(seeds)
+    return ARMS[arm].probes and bool(seeds)
 
 
 def _has_grid(arm: str, seeds: Seeds) -> bool:

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hiors_bench.arms import ABLATION, ARMS, COMPARISON, REFERENCE
+from hiors_bench.arms import ABLATION, ARMS, REFERENCE
 from hiors_bench.runs import Record
 from hiors_bench.statistics import (
     Counts,
@@ -30,7 +30,8 @@ def report(runs: Sequence[Record], command: str) -> str:
 def task_report(found: By) -> list[str]:
     """Return the tables of one task, each with its heading."""
     parts = []
-    compared, ablated = (_names(found, g) for g in (COMPARISON, ABLATION))
+    ablated = [n for n in found if ARMS[n].group == ABLATION]
+    compared = [n for n in found if n not in ablated]
     if compared:
         parts += ["### Comparison", comparison(found, compared)]
         parts += ["### Success within a time limit", limits(found, compared)]
@@ -196,10 +197,6 @@ def _paired(found: By, name: str, other: str) -> tuple[Counts, Counts] | None:
         return None
     mine, theirs = ({s: found[n][s] for s in shared} for n in (name, other))
     return success(mine), success(theirs)
-
-
-def _names(found: By, group: str) -> list[str]:
-    return [n for n in found if ARMS[n].group == group]
 
 
 def _mean(counts: Counts) -> float:

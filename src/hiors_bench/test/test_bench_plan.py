@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hiors_bench.arms import ABLATION, ARMS, COMPARISON, REFERENCE, choose, needed
+from hiors_bench.arms import ABLATION, ARMS, COMPARISON, GROUPS, REFERENCE, choose, needed
 from hiors_bench.command import design, main, parse, plan, seeds
 from hiors_bench.runs import START, Job
 from hiors_bench.settings import SMOKE, BenchSettings, from_json, to_json
@@ -21,7 +21,7 @@ def options(*words: str) -> argparse.Namespace:
 def test_every_arm_is_compared_with_one_that_exists() -> None:
     for arm in ARMS.values():
         assert arm.against in ARMS
-        assert arm.group in (COMPARISON, ABLATION)
+        assert arm.group in GROUPS
 
 
 def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
@@ -40,7 +40,8 @@ def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
 def test_arms_are_chosen_by_name_and_by_group() -> None:
     assert choose(["bc_human", "hi_ors"]) == ["hi_ors", "bc_human"]
     assert choose(["all"]) == list(ARMS)
-    assert choose(["comparison", "ablation"]) == list(ARMS)
+    assert choose(GROUPS) == list(ARMS)
+    assert set(choose([COMPARISON])).isdisjoint(choose([ABLATION]))
     with pytest.raises(UnknownName, match="Did you mean 'hi_ors'"):
         choose(["hi_or"])
     with pytest.raises(InvalidValue, match="No arm is named"):
@@ -71,6 +72,7 @@ def test_ablations_run_on_the_first_task_unless_arms_are_named() -> None:
     compared = {job.task for job in jobs if job.arm == REFERENCE}
     assert ablated == {"insert_moisturizer"}
     assert compared == {"insert_moisturizer", "pack_detergent"}
+    assert "qc" not in {job.arm for job in jobs}
     named = plan(TASKS[:2], ["no_correction"], [0], TASKS)
     assert {job.task for job in named} == set(TASKS[:2])
 
