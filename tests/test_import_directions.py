@@ -16,6 +16,7 @@ WITHOUT_ROS = {
     "hiors_learner": {"hiors_core", "hiors_link", "hiors_policy"},
     "hiors_sim": {"hiors_core", "hiors_policy"},
     "hiors_data": {"hiors_core", "hiors_policy"},
+    "hiors_bench": {"hiors_core", "hiors_policy", "hiors_learner", "hiors_sim"},
 }
 """What each package without ROS may import of hiors."""
 NODES = {"hiors_core", "hiors_interfaces", "hiors_ros"}
@@ -35,7 +36,7 @@ ROS = {
     "std_msgs", "std_srvs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs",
     "hiors_interfaces",
 }  # fmt: skip
-TORCH_ALLOWED = {"hiors_policy", "hiors_learner"}
+TORCH_ALLOWED = {"hiors_policy", "hiors_learner", "hiors_bench"}
 TORCH_MODULES = {"hiors_control/policy_node.py", "hiors_reward/classifier.py"}
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

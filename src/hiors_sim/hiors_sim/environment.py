@@ -7,6 +7,7 @@ Knows neither policy nor operator.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,11 @@ class FastEnvironment:
         self.clock.advance(_BETWEEN)
         self.arbiter = Arbiter(self.robot, self._settings)
         self._coming: deque[tuple[int, Command]] = deque()
+        self._feel()
+
+    def arrange(self, change: Callable[[RobotSim], None]) -> None:
+        """Change the scene by hand at the present tick; what is measured follows at once."""
+        change(self.sim)
         self._feel()
 
     def command(self) -> Command:

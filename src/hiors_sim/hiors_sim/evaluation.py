@@ -3,7 +3,7 @@
 waits for one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.pilot import Chance, ChunkPolicy, PilotSettings
-from hiors_sim.rollout import Episode, RolloutPlan, RolloutResult, episode_steps
+from hiors_sim.rollout import Disturbance, Episode, RolloutPlan, RolloutResult, episode_steps
 from hiors_sim.sim_task import SimTask
 
 Array = NDArray[np.float64]
@@ -60,8 +60,12 @@ class Evaluator:
         time_limit: float | None = None,
         *,
         pilot: PilotSettings | None = None,
+        disturb: Callable[[int], Disturbance] | None = None,
     ) -> EvalResult:
-        """Run one episode a seed, ended by success or at ``time_limit`` [s]."""
+        """Run one episode a seed, ended by success or at ``time_limit`` [s].
+
+        ``disturb`` makes what happens to the scene of the episode of each seed.
+        """
         while len(self._environments) < min(self._batch, len(seeds)):
             self._environments.append(FastEnvironment(self._robot, self._task))
         waiting = list(enumerate(seeds))[::-1]
@@ -72,7 +76,12 @@ class Evaluator:
             for slot in running:
                 while slot.observation is None and waiting:
                     index, seed = waiting.pop()
-                    plan = RolloutPlan(seed=seed, time_limit=time_limit, pilot=settings)
+                    plan = RolloutPlan(
+                        seed=seed,
+                        time_limit=time_limit,
+                        pilot=settings,
+                        disturb=disturb(seed) if disturb else None,
+                    )
                     episode = episode_steps(slot.environment, policy.spec, plan=plan)
                     slot.begin(index, episode, Chance(seed))
                     slot.advance(None, results)

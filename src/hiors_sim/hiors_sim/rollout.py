@@ -5,7 +5,7 @@ Written as a generator, so that many
 episodes can share one inference; see hiors_sim.evaluation.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,8 @@ Episode = Generator[Observation, Array, "RolloutResult"]
 """Yields an observation whenever the policy is to infer, is sent its answer (H, A), returns the
 result.
 """
+Disturbance = Callable[[FastEnvironment], None]
+"""Called at every tick; may change the scene, see FastEnvironment.arrange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class RolloutPlan:
         demonstrate: the operator drives from the start.
         cameras: recorded at transitions.
         pilot: how the policy is run.
+        disturb: what happens to the scene on the way.
     """
 
     seed: int = 0
@@ -74,6 +77,7 @@ class RolloutPlan:
     demonstrate: bool = False
     cameras: tuple[str, ...] = ()
     pilot: PilotSettings = field(default_factory=PilotSettings)
+    disturb: Disturbance | None = None
 
 
 def rollout(
@@ -175,7 +179,9 @@ class _Run:
     def steps(self) -> Episode:
         if not self._demonstrate:
             self._request(Request.POLICY, "episode begins")
+        disturb = self._plan.disturb or _leave
         try:
+            disturb(self._environment)
             while (label := self._act()) is None:
                 if self._pilot is not None:
                     self._pilot.deliver()
@@ -183,6 +189,7 @@ class _Run:
                 if self._pilot is not None and (observation := self._pilot.due()) is not None:
                     self._pilot.answer(observation, (yield observation))
                 self._environment.advance()
+                disturb(self._environment)
         except BaseException:
             if self._recording is not None:
                 self._recording.abort("the rollout was broken off")
@@ -281,3 +288,7 @@ class _Run:
             refused=tuple(self._pilot.refused) if self._pilot else (),
             episode_id=name,
         )
+
+
+def _leave(environment: FastEnvironment) -> None:
+    """Disturb nothing."""

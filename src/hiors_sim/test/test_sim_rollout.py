@@ -17,7 +17,7 @@ from hiors_core.label import Outcome
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.store import EpisodeStore
-from hiors_sim.angles import quarter_turn, yaw_of
+from hiors_sim.angles import quarter_turn, upright, yaw_of
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.evaluation import Evaluator
 from hiors_sim.operator import OperatorSettings, ScriptedOperator
@@ -275,6 +275,26 @@ def test_a_policy_that_rests_fails_at_the_time_limit(robot: RobotModel, task: Si
     result = Evaluator(robot, task).evaluate(RestingPolicy(robot), [0], time_limit=2.0)
     assert (result.k, result.n) == (0, 1)
     assert result.times[0] == pytest.approx(2.0, abs=0.05)
+
+
+def test_the_scene_may_be_disturbed_in_every_episode(robot: RobotModel, task: SimTask) -> None:
+    asked: list[int] = []
+
+    def mishap(seed: int):
+        asked.append(seed)
+        x, y = task.scene.start_center
+
+        def put(environment: FastEnvironment) -> None:
+            environment.arrange(lambda sim: sim.place("box", upright(x, y, 0.09, 0.1 * seed)))
+            box = environment.observe().objects["box"]
+            assert (*box[:2], yaw_of(box)) == pytest.approx((x, y, 0.1 * seed))
+
+        return put
+
+    policy = RestingPolicy(robot)
+    result = Evaluator(robot, task, batch=1).evaluate(policy, [2, 1], 0.5, disturb=mishap)
+    assert asked == [2, 1]
+    assert result.n == 2
 
 
 def test_an_episode_needs_someone_to_drive(environment: FastEnvironment) -> None:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared: each arm is Hi-ORS with one thing changed, or another method. Knows no
+simulator and no learner.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from hiors_core.errors import InvalidValue, UnknownName
+
+REFERENCE = "hi_ors"
+"""The arm that others are compared with and that behaviour cloning takes its budget from."""
+COMPARISON, ABLATION, EXTRA = GROUPS = ("comparison", "ablation", "extra")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One row of the tables. What is not said is as in Hi-ORS.
+
+    Attributes:
+        title: how it is called in tables and pictures. group: COMPARISON, ABLATION, or
+            EXTRA: compared only when it is asked for, as it is dear.
+        against: the arm that an ablation differs from in one thing.
+        method: agent that learns, see hiors_bench.methods.
+        data: "online": collects while it learns; "initial", "human_frames", "frames": behaviour
+            cloning, on the initial demonstrations alone, or beyond them on as many frames as the
+            reference had of the person, or in all.
+        watched: share of the episodes that the person watches: "usual", "seldom" or "never".
+        outcome_filter: eq. 3. noop_filter, short_filter: section III-D.
+        rate: of logging, eq. 6: "varied"; "low", "high": the same for policy and person.
+        schedule: of the learning rate.
+        reward: who judges an episode: "human" or "learned".
+        probes: whether recovery, starts on a grid and long time limits are measured, too.
+    """
+
+    title: str
+    group: str = ABLATION
+    against: str = REFERENCE
+    method: str = "hi_ors"
+    data: str = "online"
+    watched: str = "usual"
+    outcome_filter: bool = True
+    noop_filter: bool = True
+    short_filter: bool = True
+    rate: str = "varied"
+    schedule: str = "constant"
+    reward: str = "human"
+    probes: bool = False
+
+    @property
+    def online(self) -> bool:
+        """Whether it collects episodes."""
+        return self.data == "online"
+
+
+_CLONING = Arm(title="BC", group=COMPARISON, watched="never", probes=True)
+_RL = Arm(title="RL", group=COMPARISON)
+
+ARMS: dict[str, Arm] = {
+    REFERENCE: Arm(title="Hi-ORS", group=COMPARISON, probes=True),
+    "bc_initial": replace(_CLONING, title="BC, initial demonstrations", data="initial"),
+    "bc_human": replace(_CLONING, title="BC, same human frames", data="human_frames"),
+    "bc_total": replace(_CLONING, title="BC, same total frames", data="frames"),
+    "hil_serl": replace(_RL, title="HIL-SERL", method="hil_serl"),
+    "qc_fql": replace(_RL, title="Q-Chunking (QC-FQL)", method="qc_fql"),
+    "qc": replace(_RL, title="Q-Chunking (best of n)", group=EXTRA, method="qc"),
+    "no_correction": Arm(title="no human correction", watched="never"),
+    "seldom_watched": Arm(title="person seldom watches", watched="seldom"),
+    "no_outcome_filter": Arm(
+        title="person seldom watches, no outcome filter",
+        against="seldom_watched",
+        watched="seldom",
+        outcome_filter=False,
+    ),
+    "no_noop_filter": Arm(title="no no-op filter", noop_filter=False),
+    "no_short_filter": Arm(title="no short-episode filter", short_filter=False),
+    "fixed_low": Arm(title="fixed low frequency", rate="low"),
+    "fixed_high": Arm(title="fixed high frequency", rate="high"),
+    "cyclical": Arm(title="cyclical learning rate", schedule="cyclical"),
+    "learned_reward": Arm(title="learned reward", reward="learned"),
+}
+
+
+def find(name: str) -> Arm:
+    """Return an arm, or raise UnknownName."""
+    if name not in ARMS:
+        raise UnknownName("arm", name, [*ARMS, *GROUPS, "all"])
+    return ARMS[name]
+
+
+def choose(words: Sequence[str]) -> list[str]:
+    """Return the names of the arms that the words name, in the order of the table.
+
+    A word is an arm, a group or "all".
+    """
+    wanted = {name for word in words for name in _expand(word)}
+    if not wanted:
+        raise InvalidValue(f"No arm is named; there are {', '.join(ARMS)}")
+    return [name for name in ARMS if name in wanted]
+
+
+def needed(names: Iterable[str]) -> list[str]:
+    """Return the arms with those that they take their budget from, in the order of the table."""
+    wanted = set(names)
+    if any(not ARMS[name].online for name in wanted):
+        wanted.add(REFERENCE)
+    return [name for name in ARMS if name in wanted]
+
+
+def _expand(word: str) -> list[str]:
+    if word == "all":
+        return list(ARMS)
+    if word in GROUPS:
+        return [name for name, arm in ARMS.items() if arm.group == word]
+    find(word)
+    return [word]

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does one job: the start of a seed, or a run of an arm from that start to its last evaluation."""
+
+import math
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors.torch
+
+from hiors_bench.arms import ABLATION, ARMS, REFERENCE, Arm
+from hiors_bench.collection import Collector, recorded
+from hiors_bench.learned_reward import LearnedReward
+from hiors_bench.measurement import Examiner
+from hiors_bench.methods import HI_ORS, Pupil, make_pupil
+from hiors_bench.runs import START, BenchFolder, Job, Record
+from hiors_bench.world import Seeds, World
+from hiors_core.durable import write_atomic
+from hiors_learner.trajectory import Trajectory
+
+DEMONSTRATIONS = "demonstrations"
+WEIGHTS = "policy.safetensors"
+
+
+def perform(folder: BenchFolder, config: Path, job: Job) -> None:
+    """Do a job and write what it found."""
+    world = World(config, job.task, folder.settings())
+    wall, cpu = time.perf_counter(), time.process_time()
+    work = folder.workspace(job)
+    record = _start(world, folder, job) if job.arm == START else _run(world, folder, job, work)
+    record["wall_s"] = round(time.perf_counter() - wall, 2)
+    record["cpu_s"] = round(time.process_time() - cpu, 2)
+    folder.save(job, record)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _start(world: World, folder: BenchFolder, job: Job) -> Record:
+    """Record the demonstrations of a seed and train the reference's policy on them."""
+    place, seeds, settings = folder.start(job.task, job.seed), Seeds(job.seed), world.settings
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    arm = ARMS[REFERENCE]
+    pupil = make_pupil(world, arm, job.seed)
+    collector = Collector(world, arm, pupil, place / DEMONSTRATIONS, seeds)
+    for _ in range(settings.demonstrations):
+        pupil.agent.add(collector.demonstration(seeds.demonstration).trajectory)
+    pupil.agent.update(settings.start_steps)
+    state = {n: t.contiguous() for n, t in pupil.agent.state_dict().items()}
+    write_atomic(place / WEIGHTS, safetensors.torch.save(state))
+    k, n = Examiner(world, pupil.policy).curve(seeds)
+    return {
+        "task": job.task,
+        "seed": job.seed,
+        "demonstrations": settings.demonstrations,
+        "attempts": collector.attempts,
+        "frames": collector.frames,
+        "k": k,
+        "n": n,
+    }
+
+
+def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
+    arm, seeds = ARMS[job.arm], Seeds(job.seed)
+    pupil = make_pupil(world, arm, job.seed)
+    shown = list(recorded(pupil, folder.start(job.task, job.seed) / DEMONSTRATIONS))
+    began = _begin(world, folder, job, arm, pupil, shown)
+    examiner = Examiner(world, pupil.policy)
+    collector = Collector(world, arm, pupil, work / "store", seeds)
+    reference = None if arm.online else folder.load(Job(job.task, REFERENCE, job.seed))
+    judge = LearnedReward(shown, job.seed).judge if arm.reward == "learned" else _as_labelled
+    course = _Course(world, arm, pupil, collector, reference, judge)
+    course.points.append(_point(0, 0, 0, began or examiner.curve(seeds)))
+    points = world.settings.curve_points
+    for i in range(1, points + 1):
+        course.go(i / points)
+        if arm.group != ABLATION and i < points:
+            course.points.append(
+                _point(course.frames, course.human_frames, course.steps, examiner.curve(seeds))
+            )
+    record = {
+        "task": job.task,
+        "arm": job.arm,
+        "seed": job.seed,
+        **examiner.final(seeds, probes=arm.probes),
+        **course.summary(),
+    }
+    last = record["success"]
+    course.points.append(
+        _point(course.frames, course.human_frames, course.steps, (last["k"], last["n"]))
+    )
+    return {**record, "curve": course.points}
+
+
+def _begin(
+    world: World,
+    folder: BenchFolder,
+    job: Job,
+    arm: Arm,
+    pupil: Pupil,
+    shown: Sequence[Trajectory],
+) -> tuple[int, int] | None:
+    """Give the agent the demonstrations, and the policy trained on them: the shared one when it
+    is the same for this arm. Return the (k, n) of the shared one.
+    """
+    place = folder.start(job.task, job.seed)
+    shared = arm.method == HI_ORS and arm.noop_filter
+    if shared:
+        weights = (place / WEIGHTS).read_bytes()
+        pupil.agent.load_state_dict(safetensors.torch.load(weights))
+    for trajectory in shown:
+        pupil.agent.add(trajectory)
+    if shared:
+        start = folder.load(Job(job.task, START, job.seed))
+        return start["k"], start["n"]
+    pupil.agent.update(world.settings.start_steps)
+    return None
+
+
+def _as_labelled(trajectory: Trajectory) -> Trajectory:
+    return trajectory
+
+
+def _point(frames: int, human_frames: int, steps: int, counts: tuple[int, int]) -> Record:
+    k, n = counts
+    return {"frames": frames, "human_frames": human_frames, "steps": steps, "k": k, "n": n}
+
+
+@dataclass(slots=True)
+class _Course:
+    """Collecting and training of one run, up to a share of its budget at a time."""
+
+    world: World
+    arm: Arm
+    pupil: Pupil
+    collector: Collector
+    reference: Record | None
+    judge: Callable[[Trajectory], Trajectory]
+    points: list[Record] = field(default_factory=list)
+    frames: int = 0
+    human_frames: int = 0
+    episodes: int = 0
+    accepted: int = 0
+    successes: int = 0
+    steps: int = 0
+    message: str = ""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def go(self, share: float) -> None:
+        """Collect and train until ``share`` of the budget is used."""
+        one = self._try if self.reference is None else self._clone
+        while self.arm.data != "initial" and self._used() < share - 1e-9:
+            one()
+            self._train(self._steps(min(share, self._used())))
+        self._train(self._steps(share))
+
+    def summary(self) -> Record:
+        """Return the counts of the whole run."""
+        status = self.message
+        if self.episodes and not self.accepted:
+            reason = self.reasons.most_common(1)[0][0]
+            status = f"none of {self.episodes} episodes was accepted, most often: {reason}"
+        return {
+            "frames": self.frames,
+            "human_frames": self.human_frames,
+            "steps": self.steps,
+            "episodes": self.episodes,
+            "accepted": self.accepted,
+            "successes": self.successes,
+            "rejected": dict(self.reasons.most_common(8)),
+            "status": status or "finished",
+        }
+
+    def _used(self) -> float:
+        """Return the share of the budget that is used."""
+        settings = self.world.settings
+        if self.reference is not None:
+            budget = int(self.reference[self.arm.data])
+            return self.frames / budget if budget else 1.0
+        by_frames = self.frames / settings.frames if settings.frames else 0.0
+        by_episodes = self.episodes / settings.episodes if settings.episodes else 0.0
+        return max(by_frames, by_episodes)
+
+    def _steps(self, share: float) -> int:
+        """Return the gradient steps that are due: cloning does as many as the reference did."""
+        if self.reference is not None:
+            return math.floor(share * self.reference["steps"])
+        settings = self.world.settings
+        frames = min(self.frames, settings.frames) if settings.frames else self.frames
+        return math.floor(settings.utd * frames)
+
+    def _try(self) -> None:
+        """Let the policy try once, with the person watching, and offer the episode."""
+        tried = self.collector.attempt()
+        intake = self.pupil.agent.add(self.judge(tried.trajectory))
+        self.frames += len(tried.trajectory)
+        self.human_frames += tried.trajectory.human_frames
+        self.episodes += 1
+        self.accepted += intake.accepted
+        self.successes += tried.success
+        if not intake.accepted:
+            self.reasons.update(_kind(reason) for reason in intake.reasons)
+
+    def _clone(self) -> None:
+        """Let the person demonstrate once more."""
+        shown = self.collector.demonstration(self.collector.seeds.extra)
+        self.pupil.agent.add(shown.trajectory)
+        self.frames, self.human_frames = self.collector.frames, self.collector.frames
+        self.episodes += 1
+        self.accepted += 1
+        self.successes += 1
+
+    def _train(self, due: int) -> None:
+        """Do the gradient steps that are due; other methods pace themselves."""
+        if self.arm.method != HI_ORS:
+            due = self.steps + self.pupil.agent.budget
+        if due > self.steps:
+            progress = self.pupil.agent.update(due - self.steps)
+            self.message = progress.message
+            self.steps += progress.done
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its numbers, so that they can be counted."""
+    return " ".join(w for w in reason.split() if not any(c.isdigit() for c in w))

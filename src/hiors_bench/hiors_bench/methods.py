@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent of an arm, and what turns it into a policy and episodes into its trajectories."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hiors_bench.arms import Arm
+from hiors_bench.world import World
+from hiors_core.acceptance import AcceptanceRule, AcceptanceRules
+from hiors_core.label import Label
+from hiors_learner.agent import Agent
+from hiors_learner.agent_policy import AgentPolicy, agent_spec
+from hiors_learner.agents import make_agent
+from hiors_learner.distill import DistillSettings
+from hiors_learner.episodes import TrajectoryReader
+from hiors_learner.trajectory import Trajectory
+from hiors_policy.network import NetworkSettings
+
+HI_ORS = "hi_ors"
+EVERYTHING = -1e9
+"""m of eq. 3 that every return reaches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pupil:
+    """What learns in a run, with what it needs around it."""
+
+    agent: Agent
+    policy: AgentPolicy
+    reader: TrajectoryReader
+
+    def read(self, folder: Path, label: Label, *, demonstration: bool = False) -> Trajectory:
+        """Return a recorded episode as the agent takes it."""
+        return self.reader.read(folder, label, demonstration=demonstration)
+
+
+def make_pupil(world: World, arm: Arm, seed: int) -> Pupil:
+    """Return the agent of an arm with weights from the seed."""
+    chosen = world.learner.policy
+    robot, objects = world.robot, world.task.objects
+    spec = agent_spec(robot, chosen.kind, objects, chosen.features, chosen.dt)
+    settings = distillation(world, arm) if arm.method == HI_ORS else None
+    agent = make_agent(arm.method, spec, settings, seed)
+    return Pupil(
+        agent=agent,
+        policy=AgentPolicy(
+            agent,
+            robot,
+            chosen.kind,
+            objects,
+            chosen.features,
+            binary_gripper=chosen.binary_gripper,
+        ),
+        reader=TrajectoryReader(robot, chosen.kind, objects, chosen.features, chosen.dt),
+    )
+
+
+def distillation(world: World, arm: Arm) -> DistillSettings:
+    """Return the settings of Hi-ORS and of behaviour cloning, with what the arm leaves out."""
+    task, learner = world.task, world.learner
+    rule = AcceptanceRule(
+        threshold=task.threshold if arm.outcome_filter else EVERYTHING,
+        min_length=task.min_length if arm.short_filter else 0.0,
+        min_transitions=task.min_transitions if arm.short_filter else 0,
+    )
+    optimizer = learner.optimizer
+    if arm.schedule != optimizer.schedule:
+        period = world.settings.cycle
+        optimizer = replace(optimizer, schedule=arm.schedule, period=period)
+    chosen = learner.policy
+    return DistillSettings(
+        horizon=chosen.horizon,
+        execute=world.settings.execute,
+        network=NetworkSettings(
+            width=chosen.width, blocks=chosen.blocks, euler_steps=chosen.euler_steps
+        ),
+        rules=AcceptanceRules(default=rule),
+        noop_threshold=task.noop_threshold if arm.noop_filter else 0.0,
+        data=replace(learner.data, min_transitions=1),
+        loss=learner.loss,
+        optimizer=optimizer,
+    )
