@@ -22,7 +22,8 @@ from hiors_xtrainer.leader_mapping import Ticks
 from hiors_xtrainer.leader_settings import BAUDRATES, BOARDS, LeaderSettings
 from hiors_xtrainer.replies import LinkLost
 
-PWM_LIMIT, TORQUE, P_GAIN, PROFILE_VELOCITY, GOAL = 36, 64, 84, 112, 116
+MODE, PWM_LIMIT, TORQUE, P_GAIN, PROFILE_VELOCITY, GOAL = 11, 36, 64, 84, 112, 116
+_EXTENDED = 4
 _RPM_UNIT = 0.229
 _WAIT = 0.002
 """How long a read of the port sleeps for bytes [s]; the SDK itself would poll without a pause."""
@@ -82,9 +83,7 @@ class LeaderBus:
         """Set the joints' goal (n,) from where they are (n,) [ticks]."""
         for number, value in zip(self._s.ids, goal, strict=True):
             self._write(number, GOAL, 4, int(value))
-        seconds = zip(
-            self._s.second_ids, self._s.second_joints, self._s.second_signs, strict=True
-        )
+        seconds = zip(self._s.second_ids, self._s.second_joints, self._s.second_signs, strict=True)
         for number, joint, sign in seconds:
             if sign:
                 way = int(goal[joint - 1] - ticks[joint - 1])
@@ -154,6 +153,8 @@ class LeaderBus:
         velocity = round(self._s.align_speed * 60.0 / (2.0 * np.pi) / _RPM_UNIT)
         driven = (*self._s.ids, *self._s.second_ids)
         for number in driven:
+            if self._s.extended and self._read(number, MODE, 1) != _EXTENDED:
+                self._write(number, MODE, 1, _EXTENDED)
             self._write(number, PROFILE_VELOCITY, 4, max(velocity, 1))
             if self._s.pwm_limit:
                 self._write(number, PWM_LIMIT, 2, self._s.pwm_limit)
@@ -166,11 +167,17 @@ class LeaderBus:
             self._write(number, TORQUE, 1, int(on and number not in limp))
 
     def _position(self, number: int) -> int:
-        value, result, error = self._packets.read4ByteTxRx(
-            self._port, number, self._s.read_address
-        )
-        self._check(number, result, error, "the position")
+        value = self._read(number, self._s.read_address, 4)
         return int(np.uint32(value).view(np.int32))
+
+    def _read(self, number: int, address: int, size: int) -> int:
+        read = {1: self._packets.read1ByteTxRx, 4: self._packets.read4ByteTxRx}[size]
+        try:
+            value, result, error = read(self._port, number, address)
+        except (OSError, serial.SerialException) as lost:
+            raise LinkLost(f"{self._s.port}: {lost}") from lost
+        self._check(number, result, error, f"reading register {address}")
+        return int(value)
 
     def _write(self, number: int, address: int, size: int, value: int) -> None:
         write = {

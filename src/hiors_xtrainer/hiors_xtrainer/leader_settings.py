@@ -51,6 +51,8 @@ class LeaderSettings:
         second_ids: servos that drive a joint together with its main one; second_joints: that
             joint of each, from 1; second_signs: sense against the main one, 0 leaves it limp.
         read_address: register of the position, 132 or 140.
+        extended: set the servos to count turns, without which they cannot be driven across the
+            seam of their turn; false leaves their mode.
         board: a key of BOARDS.
         gains: (n,) position P gain; empty leaves what the servos have.
         pwm_limit: of 885; 0 leaves what the servos have.
@@ -66,6 +68,7 @@ class LeaderSettings:
     second_joints: tuple[int, ...] = ()
     second_signs: tuple[int, ...] = ()
     read_address: int = PRESENT_POSITION
+    extended: bool = True
     board: str = "plain"
     gains: tuple[int, ...] = ()
     pwm_limit: int = 250

@@ -25,7 +25,7 @@ from hiors_xtrainer.feetech import GripperSettings
 from hiors_xtrainer.settings import ArmSettings, DriverSettings
 
 ROBOT = Path(__file__).parents[3] / "config" / "robots" / "xtrainer.yaml"
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
