@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "watch a simulated X-Trainer learn to insert while it works",
     "train": "run the learner on stored episodes, or beside a running graph",
     "label": "say how an episode went: success, failure, a return, discard, undo",
+    "calibrate": "find the zeros of a leader arm",
     "replay": "publish a recorded episode again, at any speed",
     "bench": "list the benchmarks, or run some",
     "doctor": "say what is missing on this machine and how to get it",
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def usage() -> str:
     """Return the help text."""
     rows = ["usage: hiors COMMAND [ARGS]", "", "Human-in-the-loop online rejection sampling.", ""]
-    rows += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    rows += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
     return "\n".join([*rows, "", "`hiors COMMAND --help` says more about one of them."])
 
 

@@ -61,10 +61,10 @@ class LeaderNode(HiorsNode):
         self.subscribe(ControlState, "control/state", self._on_control)
         self._requests = Requests(self, self._notice, self._steady, "leader")
         self._episodes = EpisodeButton(self, self._requests, self._notice, p.task)
-        self._services = SlowServices(self)
+        self._slow = SlowServices(self)
         for name in self._arms:
             where = f"leader/{name}"
-            self._services.serve(Trigger, f"{where}/align", partial(self._on_align, name))
+            self._slow.serve(Trigger, f"{where}/align", partial(self._on_align, name))
             self.create_service(Trigger, f"{where}/follow", partial(self._on_follow, name))
             self.create_service(Trigger, f"{where}/release", partial(self._on_release, name))
         self.create_timer(0.05, self._act)
@@ -79,7 +79,7 @@ class LeaderNode(HiorsNode):
                 session.release("leader_node ended")
             self._publish(link)
             link.close()
-        self._services.close()
+        self._slow.close()
 
     def _link(self, arm: Arm, p: LeaderArmParameters) -> LeaderLink:
         mapping = leader_mapping(arm, p, self._p.calibration_file)
@@ -158,9 +158,7 @@ class LeaderNode(HiorsNode):
             self._notice("error", str(error))
 
     def _toggle(self, name: str) -> str:
-        with self._links[name].session() as session:
-            following = session.following
-        return self._end(name) if following else self._begin(name)
+        return self._end(name) if self._following(name) else self._begin(name)
 
     def _begin(self, name: str) -> str:
         with self._links[name].session() as session:
@@ -179,6 +177,8 @@ class LeaderNode(HiorsNode):
         return f"{name}: the robot comes to the leader, then follows"
 
     def _end(self, name: str) -> str:
+        if not self._following(name):
+            return f"{name}: the robot did not follow"
         with self._links[name].session() as session:
             session.release("ended by the person")
         if any(self._following(other) for other in self._links):
