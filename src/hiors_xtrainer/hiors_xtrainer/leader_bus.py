@@ -28,6 +28,9 @@ _RPM_UNIT = 0.229
 _WAIT = 0.002
 """How long a read of the port sleeps for bytes [s]; the SDK itself would poll without a pause."""
 
+_BOARD_WAITS = 4
+"""Such waits until the board counts as silent."""
+
 
 class LeaderBus:
     """Opens the port and finds every servo, or raises LinkLost that names those missing."""
@@ -67,9 +70,11 @@ class LeaderBus:
         try:
             self._port.clearPort()
             self._port.writePort(QUERY)
-            answer = self._port.readPort(size)
-            if len(answer) < size:
+            answer = b""
+            for _ in range(_BOARD_WAITS):
                 answer += self._port.readPort(size - len(answer))
+                if len(answer) == size:
+                    break
         except (OSError, serial.SerialException) as error:
             raise LinkLost(f"{self._s.port}: {error}") from error
         return read_buttons(bytes(answer), size)

@@ -10,6 +10,9 @@ QUERY = b"\xaa\x55\xaa"
 SHORT, LONG = 0.5, 1.0
 """A press below the first is short, one above the second is long [s]; between them is neither."""
 
+SILENCE = 0.25
+"""Time without an answer after which what is down does not count as pressed [s]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
@@ -80,6 +83,7 @@ class Gestures:
     """Turns the board's states into gestures."""
 
     def __init__(self) -> None:
+        self._heard = 0
         self._presses = (
             _Press(Gesture.LOCK, Gesture.FOLLOW),
             _Press(Gesture.RECORD, Gesture.FAIL),
@@ -88,9 +92,12 @@ class Gestures:
     def update(self, buttons: Buttons | None, now: int) -> list[Gesture]:
         """Take the buttons at ``now`` [ns], None when the board did not answer."""
         if buttons is None:
-            for press in self._presses:
-                press.forget()
+            # A serial bus loses an answer now and then; a press outlives that.
+            if to_s(now - self._heard) > SILENCE:
+                for press in self._presses:
+                    press.forget()
             return []
+        self._heard = now
         states = (buttons.a, buttons.b)
         found = [p.update(s, now) for p, s in zip(self._presses, states, strict=True)]
         return [gesture for gesture in found if gesture]

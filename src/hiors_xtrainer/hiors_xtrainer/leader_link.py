@@ -18,8 +18,6 @@ from hiors_xtrainer.replies import LinkLost
 
 RETRY = 2.0
 """Time between attempts to open a port [s]."""
-PATIENCE = 0.2
-"""Silence of the servos after which the leader counts as lost [s]."""
 _SHARE = 2
 """Every so many readings the buttons are asked for."""
 
@@ -28,6 +26,7 @@ class LeaderLink:
     """Runs one leader.
 
     Args:
+        rate: of readings [Hz]. patience: silence after which the leader counts as lost [s].
         on_reading: called from the thread after every reading, and when the leader is lost.
         on_gesture: called from the thread when a person pressed a button.
     """
@@ -40,6 +39,7 @@ class LeaderLink:
         clock: Clock,
         *,
         rate: float,
+        patience: float = 0.2,
         on_reading: Callable[["LeaderLink"], None],
         on_gesture: Callable[["LeaderLink", Gesture], None],
     ) -> None:
@@ -48,6 +48,7 @@ class LeaderLink:
         self.hint = ""
         self._settings, self._session, self._clock = settings, session, clock
         self._period = to_ns(1.0 / rate)
+        self._patience = patience
         self._on_reading, self._on_gesture = on_reading, on_gesture
         self._gestures = Gestures()
         self._lock = threading.Lock()
@@ -106,7 +107,7 @@ class LeaderLink:
         except LinkLost:
             self.misses += 1
             # A serial bus loses an answer now and then.
-            if to_s(self._clock.now() - self._heard) > PATIENCE:
+            if to_s(self._clock.now() - self._heard) > self._patience:
                 raise
             return None
         self._heard = self._clock.now()

@@ -89,6 +89,7 @@ class LeaderNode(HiorsNode):
             LeaderSession(arm, mapping, leader_rules(self._p), self._steady),
             self._steady,
             rate=self._p.rate,
+            patience=self._p.patience,
             on_reading=self._publish,
             on_gesture=lambda link, gesture: self._gestures.append((link.name, gesture)),
         )
@@ -177,7 +178,7 @@ class LeaderNode(HiorsNode):
         return f"{name}: the robot comes to the leader, then follows"
 
     def _end(self, name: str) -> str:
-        if not self._following(name):
+        if not self._following(name) and not self._granted:
             return f"{name}: the robot did not follow"
         with self._links[name].session() as session:
             session.release("ended by the person")

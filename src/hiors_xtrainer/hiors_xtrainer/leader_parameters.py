@@ -61,6 +61,16 @@ class LeaderParameters:
     align_timeout: Annotated[
         float, Doc("Longest time to drive the leader to the robot [s]."), Range(1.0, 120.0)
     ] = 15.0
+    patience: Annotated[
+        float,
+        Doc("Silence of the servos after which the leader counts as lost [s]."),
+        Range(0.05, 1.0),
+    ] = 0.2
+    feedback_timeout: Annotated[
+        float,
+        Doc("Age of joint_states beyond which the robot's position is not known [s]."),
+        Range(0.05, 2.0),
+    ] = 0.3
     release_to: Annotated[
         str,
         Doc("Who has the robot after a person ended to follow: nobody, the policy, the person."),
@@ -200,4 +210,5 @@ def leader_rules(p: LeaderParameters) -> LeaderRules:
         tolerance=p.tolerance,
         hold_on_approach=p.hold_on_approach,
         align_timeout=p.align_timeout,
+        feedback_timeout=p.feedback_timeout,
     )

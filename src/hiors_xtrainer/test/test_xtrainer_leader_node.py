@@ -70,7 +70,11 @@ class Bench:
             "arms": "[left]",
             "calibration_file": str(self.calibration),
             "left.port": self.leader.port,
+            # A loaded machine must not look like a broken one.
+            "patience": 1.0,
+            "feedback_timeout": 2.0,
         }
+        self.errors = folder / "stderr.txt"
         self.processes: list[subprocess.Popen[str]] = []
 
     def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
@@ -110,7 +114,8 @@ class Bench:
         ]
         for name, value in arguments.items():
             words += ["-p", f"{name}:={value}"]
-        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        with self.errors.open("a") as errors:
+            process = subprocess.Popen(words, stderr=errors, text=True)
         self.processes.append(process)
         return process
 
@@ -119,13 +124,14 @@ class Bench:
 
     def start_arbiter(self) -> None:
         file = self.arguments["robot_file"]
-        self.start("hiors_control.arbiter_node", robot_file=file, arms="[left]")
+        patient = {"teleop_timeout": 1.0, "feedback_timeout": 2.0}
+        self.start("hiors_control.arbiter_node", robot_file=file, arms="[left]", **patient)
 
     def spin_until(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + DEADLINE
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(f"waited in vain for: {what}")
+                pytest.fail(f"waited in vain for: {what}\n{self.errors.read_text()}")
             rclpy.spin_once(self.node, timeout_sec=0.02)
 
     def call(self, name: str) -> Trigger.Response:
@@ -144,7 +150,7 @@ class Bench:
     def close(self) -> None:
         for process in self.processes:
             process.kill()
-            process.communicate()
+            process.wait()
         self.node.destroy_node()
         self.leader.stop()
 
@@ -182,7 +188,8 @@ def test_a_person_takes_over_with_the_button_drives_and_lets_go(bench: Bench) ->
     bench.spin_until(lambda: not bench.engaged, "the stream after the loss, not engaged")
     np.testing.assert_allclose(bench.position[:6], moved, atol=0.01)
 
-    assert bench.call("leader/left/follow").success
+    answer = bench.call("leader/left/follow")
+    assert answer.success, answer.message
     bench.spin_until(lambda: np.allclose(bench.position[:6], moved - 0.1, atol=0.02), "again")
     assert bench.call("leader/left/release").success
     bench.spin_until(lambda: bench.authority is Authority.HOLD, "the hold")
@@ -225,8 +232,8 @@ def test_wrong_leader_parameters_are_refused(
     bench: Bench, wrong: dict[str, object], message: str
 ) -> None:
     process = bench.start_leader(**wrong)
-    _, text = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
+    assert process.wait(timeout=DEADLINE) == 2
+    text = bench.errors.read_text()
     assert re.search(message, text), text
 
 
