@@ -116,8 +116,11 @@ class DeviceNode(HiorsNode):
 
     def notice(self, level: str, text: str) -> None:
         """Tell the person."""
-        log = self.get_logger()
-        (log.info if level == "info" else log.warning)(text)
+        # One call site has one severity: rclpy raises on a second.
+        if level == "info":
+            self.get_logger().info(text)
+        else:
+            self.get_logger().warning(text)
 
     def _next_arm(self) -> None:
         self._let_go("changing arms")

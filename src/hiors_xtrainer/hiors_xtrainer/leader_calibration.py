@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from hiors_core.checked import read_yaml, section
 from hiors_core.durable import write_atomic
-from hiors_core.errors import HiorsError, InvalidValue, StateError, UnknownName
+from hiors_core.errors import InvalidValue, StateError
 from hiors_core.robot import Arm
 from hiors_xtrainer.leader_mapping import Ticks
 from hiors_xtrainer.leader_settings import TICK, TURN, LeaderCalibration
@@ -70,12 +71,9 @@ def calibrate(
 
 def load_calibrations(path: Path) -> dict[str, LeaderCalibration]:
     """Read the calibration of every arm in the file; none when there is no file."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, yaml.YAMLError) as error:
-        raise HiorsError(f"Cannot read the calibration file {path}: {error}") from error
+    data = read_yaml(path, "calibration file")
     if not isinstance(data, Mapping):
         raise InvalidValue(f"{path} must map arms to {', '.join(sorted(_KEYS))}")
     return {str(arm): _section(path, str(arm), part) for arm, part in data.items()}
@@ -102,13 +100,7 @@ def save_calibration(path: Path, arm: str, calibration: LeaderCalibration) -> No
 
 def _section(path: Path, arm: str, part: Any) -> LeaderCalibration:
     where = f"{path}: {arm}"
-    if not isinstance(part, Mapping):
-        raise InvalidValue(f"{where} must map {', '.join(sorted(_KEYS))} to ticks")
-    for key in part:
-        if key not in _KEYS:
-            raise UnknownName("key", str(key), _KEYS, f"In {where}.")
-    if missing := _KEYS - set(part):
-        raise InvalidValue(f"{where} lacks {', '.join(sorted(missing))}")
+    part = section(part, where, _KEYS)
     offsets = part["offsets"]
     numbers = [*offsets, part["gripper_closed"], part["gripper_opened"]]
     if any(isinstance(n, bool) or not isinstance(n, int) for n in numbers):

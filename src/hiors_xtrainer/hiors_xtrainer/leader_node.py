@@ -225,8 +225,11 @@ class LeaderNode(HiorsNode):
             return f"{name} leader is where the robot is"
 
     def _notice(self, level: str, text: str) -> None:
-        log = self.get_logger()
-        (log.info if level == "info" else log.warning)(text)
+        # One call site has one severity: rclpy raises on a second.
+        if level == "info":
+            self.get_logger().info(text)
+        else:
+            self.get_logger().warning(text)
 
     def _report(self) -> None:
         for name, link in self._links.items():
