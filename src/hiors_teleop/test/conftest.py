@@ -18,7 +18,7 @@ DEADLINE = 30.0
 class Bench:
     """Robot, arbiter and label service as a device of a person meets them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, driver: list[str] | None = None) -> None:
         import rclpy
         from geometry_msgs.msg import PoseStamped
         from sensor_msgs.msg import JointState
@@ -50,7 +50,12 @@ class Bench:
         self._listen(TeleopCommand, "teleop/command", self.teleop.append)
         self.node.create_service(LabelEpisode, "episode/label_episode", self._on_label)
         self._requests = self.node.create_client(SetAuthority, "control/set_authority")
-        self.node.create_timer(1 / 60, self._publish)
+        if driver is None:
+            self.node.create_timer(1 / 60, self._publish)
+        else:
+            self._listen(JointState, "joint_states", self._on_joints)
+            self.run([*driver, "--ros-args", "-p", f"robot_file:={ROBOT}", "-p", "arms:=[left]"])
+        self._simulates = driver is None
         patient = {"teleop_timeout": 1.0, "feedback_timeout": 2.0}
         self.start("hiors_control.arbiter_node", robot_file=ROBOT, arms="[left]", **patient)
         self.spin_until(lambda: self.commands > 3, "the arbiter")
@@ -111,7 +116,12 @@ class Bench:
     def _on_command(self, message: Any) -> None:
         new = np.array(message.position)
         self.largest = max(self.largest, float(np.abs(new - self.position)[:6].max()))
-        self.position, self.commands = new, self.commands + 1
+        self.commands += 1
+        if self._simulates:
+            self.position = new
+
+    def _on_joints(self, message: Any) -> None:
+        self.position = np.array(message.position)
 
     def _on_state(self, message: Any) -> None:
         self.authority = self._authorities(message.authority)
@@ -137,6 +147,20 @@ class Bench:
 
 def _overrides(parameters: dict[str, object]) -> list[str]:
     return [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+
+
+@pytest.fixture
+def make_bench(ros: None, tmp_path: Path) -> Iterator[Callable[[list[str]], Bench]]:
+    """Make a bench with a driver of one's own in place of the simulated robot."""
+    benches: list[Bench] = []
+
+    def make(driver: list[str]) -> Bench:
+        benches.append(Bench(tmp_path, driver))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.close()
 
 
 @pytest.fixture
