@@ -109,6 +109,10 @@ class ArmLink:
         """Ask to clear the arm's alarms; it stays disabled until ``enable``."""
         return self._submit(self._clear)
 
+    def output(self, index: int, on: bool) -> "Future[str]":
+        """Ask to set a digital output of the controller, by its number from 1."""
+        return self._submit(lambda: self._output(index, on))
+
     def stop(self) -> None:
         """Stop by the arbiter's order: latches until ``release``."""
         if self._change(ArmState.STOPPED, "stopped by the arbiter", only=ArmState.READY):
@@ -270,6 +274,13 @@ class ArmLink:
         if self._status.state is ArmState.FAULT:
             self._set(ArmState.FAULT, "alarms cleared, not enabled: call driver/enable")
         return f"{self.name}: cleared"
+
+    def _output(self, index: int, on: bool) -> str:
+        client = self._client
+        if client is None or client.failure:
+            raise StateError(f"{self.name}: not connected")
+        client.request(f"DOExecute({index},{int(on)})")
+        return f"{self.name}: output {index} is {'on' if on else 'off'}"
 
     def _stop(self) -> str:
         command = STOP_COMMANDS[self._settings.stop_action]

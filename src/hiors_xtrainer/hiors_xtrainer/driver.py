@@ -150,6 +150,13 @@ class XTrainerDriver:
         """Ask every arm to clear its alarms."""
         return [link.clear_error() for link, _ in self._links]
 
+    def output(self, arm: str, index: int, on: bool) -> "Future[str]":
+        """Ask to set a digital output at one arm's controller, by its number from 1."""
+        links = {link.name: link for link, _ in self._links}
+        if arm not in links:
+            raise UnknownName("arm", arm, links)
+        return links[arm].output(index, on)
+
     def reading(self) -> Reading | None:
         """Return the newest measured state, None while any part of it is missing or old."""
         position = np.empty(len(self._robot.names))

@@ -4,6 +4,7 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -15,14 +16,22 @@ from hiors_core.clock import SteadyClock
 from hiors_core.command import Command
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ControlCommand, ExecutedAction
+from hiors_interfaces.msg import ControlCommand, EpisodeStatus, ExecutedAction
 from hiors_ros.conversions import doubles, to_ns, to_pose, to_stamp
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
 from hiors_ros.slow_services import SlowServices
 from hiors_xtrainer.arm import ArmState
 from hiors_xtrainer.driver import XTrainerDriver
-from hiors_xtrainer.parameters import ArmParameters, DriverParameters, driver_settings
+from hiors_xtrainer.light import StackLight, lamps
+from hiors_xtrainer.parameters import (
+    ArmParameters,
+    DriverParameters,
+    driver_settings,
+    light_settings,
+)
+
+_LIGHT_PERIOD = 0.2
 
 
 class DriverNode(HiorsNode):
@@ -42,6 +51,14 @@ class DriverNode(HiorsNode):
         self._driver = XTrainerDriver(
             self._robot, driver_settings(p, arms), SteadyClock(), self._publish_executed
         )
+        self._recording = ""
+        light = light_settings(p, [arm.name for arm in self._robot.arms])
+        self._light: StackLight | None = None
+        if light is not None:
+            self._light = StackLight(light, partial(self._driver.output, light.arm))
+            self._light_arm = light.arm
+            self.subscribe(EpisodeStatus, "episode/status", self._on_episode)
+            self.create_timer(_LIGHT_PERIOD, self._show_light)
         self._joints = self.advertise(JointState, "joint_states")
         self._executed = self.advertise(ExecutedAction, "control/executed")
         self._poses = [
@@ -100,6 +117,24 @@ class DriverNode(HiorsNode):
         )
         message.header.stamp = to_stamp(command.stamp)
         self._executed.publish(message)
+
+    def _on_episode(self, message: EpisodeStatus) -> None:
+        if message.state == EpisodeStatus.RECORDING:
+            self._recording = message.episode_id
+        elif message.episode_id == self._recording:
+            self._recording = ""
+
+    def _show_light(self) -> None:
+        if self._light is None:
+            return
+        status = self._driver.status()
+        if status.arms[self._light_arm].state in (ArmState.STARTING, ArmState.DISCONNECTED):
+            self._light.forget()
+            return
+        self._light.show(lamps(status, bool(self._recording)))
+        problem = self._light.problem
+        level = Level.WARN if problem else Level.OK
+        self.diagnostics.set("stack light", level, problem or "shows the state")
 
     def _publish_state(self) -> None:
         reading = self._driver.reading()

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver node's ROS parameters, and how they become the driver's settings."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
+from hiors_core.errors import InvalidValue, UnknownName
 from hiors_ros.parameters import Doc, OneOf, Range
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.feetech import GripperSettings
+from hiors_xtrainer.light import LAMPS, LightSettings
 from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings, DriverSettings
 
 
@@ -45,6 +48,12 @@ class DriverParameters:
     state_rate: Annotated[
         float, Doc("Rate of joint_states and ee_pose [Hz]."), Range(1.0, 125.0)
     ] = 60.0
+    light_arm: Annotated[
+        str, Doc("Arm at whose controller the stack light hangs; empty: there is none.")
+    ] = ""
+    light_outputs: Annotated[
+        tuple[int, ...], Doc("Digital outputs of its red, yellow and green lamp."), Range(1, 24)
+    ] = (1, 2, 3)
     lock_folder: Annotated[
         str, Doc("Folder of the lock files, one an arm; empty: the system's temporary folder.")
     ] = ""
@@ -121,6 +130,21 @@ def arm_settings(name: str, p: ArmParameters) -> ArmSettings:
         feedback_timeout=p.feedback_timeout,
         stop_action=p.stop_action,
     )
+
+
+def light_settings(p: DriverParameters, arms: Collection[str]) -> LightSettings | None:
+    """Make the stack light's settings, None when there is none."""
+    if not p.light_arm:
+        return None
+    if p.light_arm not in arms:
+        raise UnknownName("value of parameter 'light_arm'", p.light_arm, arms)
+    if len(p.light_outputs) != len(LAMPS):
+        raise InvalidValue(
+            f"Parameter 'light_outputs' must name one output for each of {', '.join(LAMPS)},"
+            f" got {list(p.light_outputs)}"
+        )
+    red, yellow, green = p.light_outputs
+    return LightSettings(p.light_arm, (red, yellow, green))
 
 
 def driver_settings(p: DriverParameters, arms: dict[str, ArmParameters]) -> DriverSettings:
