@@ -22,7 +22,7 @@ from hiors_xtrainer.dobot import DobotClient
 from hiors_xtrainer.feedback import Feedback
 from hiors_xtrainer.gripper import GripperLoop
 from hiors_xtrainer.replies import CommandRefused, LinkLost
-from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings
+from hiors_xtrainer.settings import ArmSettings
 
 Array = NDArray[np.float64]
 
@@ -161,7 +161,7 @@ class ArmLink:
         if latest is None or self._age(latest) > limit:
             return f"no fresh feedback for {limit} s"
         if latest.alarmed or latest.mode not in startup.DRIVING:
-            return f"the arm is {startup.describe(latest.mode)}"
+            return f"the arm is {startup.describe(latest.mode, client.dialect.modes)}"
         if refusal := client.take_refusal():
             return refusal
         return gripper.failure if gripper else None
@@ -279,13 +279,14 @@ class ArmLink:
         client = self._client
         if client is None or client.failure:
             raise StateError(f"{self.name}: not connected")
-        client.request(f"DOExecute({index},{int(on)})")
+        client.request(f"{client.dialect.output}({index},{int(on)})")
         return f"{self.name}: output {index} is {'on' if on else 'off'}"
 
     def _stop(self) -> str:
-        command = STOP_COMMANDS[self._settings.stop_action]
         client = self._client
-        if command and client and not client.failure:
+        if client is None or client.failure:
+            return "stopped"
+        if command := client.dialect.stops[self._settings.stop_action]:
             try:
                 client.request(command)
             except HiorsError as error:

@@ -10,7 +10,8 @@ from hiors_ros.parameters import Doc, OneOf, Range
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.feetech import GripperSettings
 from hiors_xtrainer.light import LAMPS, LightSettings
-from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings, DriverSettings
+from hiors_xtrainer.protocol import AUTO, DIALECTS, STOP_ACTIONS
+from hiors_xtrainer.settings import ArmSettings, DriverSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,9 @@ class ArmParameters:
     dashboard_port: Annotated[int, Doc("TCP port of requests."), Range(1, 65535)] = 29999
     motion_port: Annotated[int, Doc("TCP port of motion commands."), Range(1, 65535)] = 30003
     feedback_port: Annotated[int, Doc("TCP port of the feedback."), Range(1, 65535)] = 30004
+    protocol: Annotated[
+        str, Doc("The maker's protocol; auto asks the controller."), OneOf((AUTO, *DIALECTS))
+    ] = AUTO
     timeout: Annotated[
         float, Doc("Bound of every connect and every answer [s]."), Range(0.1, 10.0)
     ] = 3.0
@@ -87,7 +91,7 @@ class ArmParameters:
     stop_action: Annotated[
         str,
         Doc("What a stop of the arbiter sends: nothing, ResetRobot() or EmergencyStop()."),
-        OneOf(tuple(STOP_COMMANDS)),
+        OneOf(STOP_ACTIONS),
     ] = "reset"
     gripper_closed: Annotated[
         int, Doc("Servo position of the closed gripper [ticks]."), Range(0, 4095)
@@ -120,6 +124,7 @@ def arm_settings(name: str, p: ArmParameters) -> ArmSettings:
             motion_port=p.motion_port,
             feedback_port=p.feedback_port,
             timeout=p.timeout,
+            protocol=p.protocol,
         ),
         gripper=gripper if p.gripper_port else None,
         speed_factor=p.speed_factor,

@@ -94,6 +94,7 @@ class Rig:
         tmp_path: Path,
         arms: list[str],
         hosts: tuple[str, ...] = (),
+        chosen: str = "auto",
         **controller: object,
     ) -> None:
         self.clock = SteadyClock()
@@ -122,6 +123,7 @@ class Rig:
                     motion_port=ports.motion,
                     feedback_port=ports.feedback,
                     timeout=1.0,
+                    protocol=chosen,
                 ),
                 gripper=GripperSettings(port=bus.port, number=21, timeout=0.2),
                 feedback_timeout=0.4,
