@@ -44,6 +44,9 @@ def leader(clock: FakeClock) -> Iterator[LeaderEmulator]:
 def port(leader: LeaderEmulator) -> Iterator[PortHandler]:
     port = PortHandler(leader.port)
     assert port.setBaudRate(2_000_000)
+    # The SDK gives up after 34 ms, which a loaded machine may well take.
+    wait = port.setPacketTimeoutMillis
+    port.setPacketTimeout = lambda _: wait(1000)
     yield port
     port.closePort()
 

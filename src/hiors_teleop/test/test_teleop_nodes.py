@@ -134,6 +134,7 @@ def test_wrong_joy_parameters_are_refused(robot_file: Path, wrong: dict, message
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_keys_in_a_terminal_drive_and_label(bench: Any, robot_file: Path) -> None:
     master, slave = os.openpty()
     words = [sys.executable, "-m", "hiors_teleop.keyboard_node", "--ros-args"]
