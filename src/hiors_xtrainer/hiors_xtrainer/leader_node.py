@@ -185,7 +185,9 @@ class LeaderNode(HiorsNode):
         if any(self._following(other) for other in self._links):
             return f"{name}: the robot holds this arm"
         self._granted = False
-        if request := _RELEASE.get(self._p.release_to):
+        request = _RELEASE.get(self._p.release_to)
+        # HOLD is 0.
+        if request is not None:
             self._requests.authority(request, self._p.operator_name, f"{name} leader let go")
         return f"{name}: the robot does not follow any more"
 

@@ -162,7 +162,6 @@ def bench(ros: None, robot_file: str, tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-@pytest.mark.slow
 def test_a_person_takes_over_with_the_button_drives_and_lets_go(bench: Bench) -> None:
     home = bench.robot.home[:6]
     away = home + np.array([0.3, 0.1, -0.2, 0.1, 0.2, -0.3])
