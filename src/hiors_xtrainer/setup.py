@@ -18,5 +18,10 @@ setup(
     maintainer_email="maintainers@hiors.dev",
     description="Driver of the Dobot X-Trainer.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["driver_node = hiors_xtrainer.driver_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "driver_node = hiors_xtrainer.driver_node:main",
+            "leader_node = hiors_xtrainer.leader_node:main",
+        ]
+    },
 )

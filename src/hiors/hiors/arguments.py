@@ -58,9 +58,12 @@ class BringupArgs:
     )
     teleop: str = _argument(
         "scripted",
-        "Who takes over: the scripted operator (simulation only), a Quest headset, or nobody.",
-        allowed=("scripted", "quest", "none"),
+        "Who takes over: the scripted operator (simulation only), nobody, or a person with a "
+        "Quest headset, leader arms, a device that publishes joy, or the keyboard (whose node you "
+        "start by hand, in a terminal of its own).",
+        allowed=("scripted", "quest", "leader", "joy", "keyboard", "none"),
     )
+    joy: str = _argument("gamepad", "Preset of teleop:=joy, named by its file in config/teleop.")
     demonstrate: bool = _argument(
         False, "A person drives every episode, recorded in run_dir/demos; no policy, no learner."
     )
@@ -106,7 +109,8 @@ class BringupArgs:
         if self.teleop == "scripted" and not self.sim:
             raise InvalidValue(
                 "teleop:=scripted needs sim:=true: the scripted operator reads the scene from "
-                "the simulator. With a real robot say teleop:=quest or teleop:=none."
+                "the simulator. With a real robot say teleop:=leader, quest, joy or keyboard, or "
+                "teleop:=none."
             )
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "run the learner on stored episodes, or beside a running graph",
     "keys": "make or show the keys of robots and learner on different machines",
     "label": "say how an episode went: success, failure, a return, discard, undo",
+    "calibrate": "find the zeros of a leader arm",
     "replay": "publish a recorded episode again, at any speed",
     "import": "make episodes of recordings and datasets made elsewhere",
     "export": "make datasets of episodes (LeRobot)",
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def usage() -> str:
     """Return the help text."""
     rows = ["usage: hiors COMMAND [ARGS]", "", "Human-in-the-loop online rejection sampling.", ""]
-    rows += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    rows += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
     return "\n".join([*rows, "", "`hiors COMMAND --help` says more about one of them."])
 
 

@@ -16,6 +16,7 @@ from hiors import places
 from hiors.arguments import BringupArgs
 from hiors.overrides import apply_overrides
 from hiors.spec import Graph, NodeSpec, ProcessSpec
+from hiors_core.checked import read_yaml
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.task import load_task
@@ -276,6 +277,26 @@ def _people(run: Run) -> Iterator[NodeSpec]:
         )
     elif run.args.teleop == "quest":
         yield run.node("hiors_quest", "quest_node", "quest", parameters=run.machine)
+    elif run.args.teleop == "leader":
+        yield _leader(run)
+    elif run.args.teleop == "joy":
+        preset = read_yaml(config_file("teleop", run.args.joy), "preset")
+        yield run.node("hiors_teleop", "joy_node", "joy_teleop", parameters=run.machine | preset)
+
+
+def _leader(run: Run) -> NodeSpec:
+    section = read_yaml(run.robot_file, "robot file").get("leader")
+    if section is None:
+        raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
+    # While demonstrating there is no policy to give the robot back to.
+    choices = {"release_to": "hold" if run.args.demonstrate else "policy"}
+    parameters = _of_arms(section.get("parameters", {}), run.arms)
+    return run.node(
+        section["package"],
+        section["executable"],
+        "leader",
+        parameters={**run.machine, **choices, **parameters},
+    )
 
 
 def _learner(run: Run) -> ProcessSpec:

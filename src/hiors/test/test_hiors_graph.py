@@ -66,6 +66,29 @@ def test_a_real_robot_has_the_addresses_of_its_file_for_the_arms_in_use(tmp_path
     assert not [key for key in driver.parameters if key.startswith("right.")]
 
 
+def test_leader_arms_have_the_ports_of_the_robot_file_and_hand_back_to_the_policy(
+    tmp_path: Path,
+) -> None:
+    values = {"sim": False, "teleop": "leader"}
+    leader = node(build_graph(args(tmp_path, **values)), "leader")
+    assert leader.parameters["left.port"] == "/dev/ttyUSB0"
+    assert leader.parameters["release_to"] == "policy"
+    assert not [key for key in leader.parameters if key.startswith("right.")]
+    demonstrating = node(build_graph(args(tmp_path, demonstrate=True, **values)), "leader")
+    assert demonstrating.parameters["release_to"] == "hold"
+
+
+def test_a_joy_device_has_the_parameters_of_its_preset(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path, teleop="joy", joy="spacemouse"))
+    assert node(graph, "joy_teleop").parameters["topic"] == "spacenav/joy"
+    with pytest.raises(UnknownName, match="gamepad, pedal, spacemouse"):
+        build_graph(args(tmp_path, teleop="joy", joy="mouse"))
+
+
+def test_the_keyboard_is_a_persons_own_terminal(tmp_path: Path) -> None:
+    assert "operator" not in names(build_graph(args(tmp_path, teleop="keyboard")))
+
+
 def test_a_user_file_lies_over_the_graph(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("driver: {ros__parameters: {left.host: 10.0.0.1}}")

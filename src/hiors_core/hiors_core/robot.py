@@ -110,7 +110,10 @@ def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotMode
     """Read a robot file (config/robots/*.yaml), with all its arms or only the named ones."""
     data = read_yaml(path, "robot file")
     top = section(
-        data, f"{path}", {"name", "control_rate_hz", "arms", "cameras"}, optional={"driver"}
+        data,
+        f"{path}",
+        {"name", "control_rate_hz", "arms", "cameras"},
+        optional={"driver", "leader"},
     )
     if not isinstance(top["arms"], Mapping) or not top["arms"]:
         raise InvalidValue(f"{path}: 'arms' must map arm names to their descriptions")

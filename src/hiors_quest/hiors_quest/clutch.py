@@ -3,38 +3,11 @@
 
 import math
 
+from hiors_core.gripper_catch import GripperCatch
 from hiors_quest.motion import IDENTITY, RelativeMotion, distance
 from hiors_quest.values import Array, Hand, SessionSettings
 
 READY = "grip to drive"
-
-_OPEN = 0.85
-"""A gripper that is wider open than this follows the trigger at once."""
-_SHUT = 0.1
-"""A trigger pulled to within this of its end reaches every gripper."""
-
-
-class Trigger:
-    """The gripper follows the trigger once the trigger has been pulled to where the gripper is.
-
-    Without this a person who let go of the trigger while the clutch was open, or who takes over
-    from a policy that holds something, would drop it at the moment the clutch closes.
-    """
-
-    def __init__(self) -> None:
-        self._threshold = 0.0
-        self._follows = False
-
-    def anchor(self, gripper: float) -> None:
-        """Begin anew with the gripper (0 closed .. 1 open, NaN unknown) as it is."""
-        self._follows = math.isnan(gripper) or gripper >= _OPEN
-        self._threshold = max(gripper, _SHUT)
-
-    def update(self, trigger: float) -> float:
-        """Return the gripper's target, NaN as long as the trigger has not reached it."""
-        opening = 1.0 - trigger
-        self._follows = self._follows or opening <= self._threshold
-        return opening if self._follows else math.nan
 
 
 class Clutch:
@@ -42,7 +15,7 @@ class Clutch:
 
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
-        self._trigger = Trigger()
+        self._catch = GripperCatch()
         self._motion: RelativeMotion | None = None
         self._before: Array = IDENTITY
         self.latched = True
@@ -81,7 +54,7 @@ class Clutch:
             return
         s = self._settings
         self._motion = RelativeMotion(hand.pose, turn, s.position_gain, s.rotation_gain)
-        self._trigger.anchor(gripper)
+        self._catch.anchor(gripper)
         self.count += 1
         self.reason = ""
         self._follow(hand)
@@ -102,7 +75,7 @@ class Clutch:
             return
         self._before = hand.pose
         self.pose = self._motion(hand.pose)
-        self.gripper = self._trigger.update(hand.trigger)
+        self.gripper = self._catch.update(1.0 - hand.trigger)
 
     def _open(self) -> None:
         self._motion = None

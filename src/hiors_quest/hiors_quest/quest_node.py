@@ -21,13 +21,13 @@ from hiors_interfaces.srv import LabelEpisode
 from hiors_quest.camera import CameraView
 from hiors_quest.parameters import QuestParameters
 from hiors_quest.server import QuestServer
-from hiors_quest.services import Requests
 from hiors_quest.session import Session
 from hiors_quest.values import Action, ArmCommand, Frame
 from hiors_quest.view import View
 from hiors_ros.conversions import to_pose, to_stamp
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
+from hiors_ros.person import Requests
 
 _PAGE_PERIOD = 0.1
 _LABELS = {
@@ -60,7 +60,7 @@ class QuestNode(HiorsNode):
         self._published = 0
         self._stamps: dict[str, int] = {}
         self.server = QuestServer(p.server(), self, self._steady)
-        self._requests = Requests(self, self._notice, self._steady)
+        self._requests = Requests(self, self._notice, self._steady, "quest")
         self._camera = CameraView(
             p.camera_rate, p.camera_width, self._steady, lambda: self.server.viewers > 0
         )

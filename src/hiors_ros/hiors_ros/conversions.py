@@ -68,6 +68,10 @@ class JointReader:
         """Whether every name has had a value."""
         return bool(np.all(np.isfinite(self.position)))
 
+    def names_in(self, message: JointState) -> bool:
+        """Whether the message names any of the joints."""
+        return not set(message.name).isdisjoint(self._names)
+
     def update(self, message: JointState) -> None:
         """Take over the values of the joints that the message names; others are left alone."""
         layout = tuple(message.name)

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hiors_core.clock import Clock, SteadyClock
@@ -77,6 +77,8 @@ class DobotEmulator:
             "motion": _Channel(self.faults.motion),
             "feedback": _Channel(self.faults.feedback),
         }
+        if settings is not None and settings.protocol == "v4":
+            del self._channels["motion"]
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +86,9 @@ class DobotEmulator:
     def start(self) -> None:
         """Bind the ports and serve from a thread of its own."""
         sockets = {name: self._bind(name) for name in self._channels}
-        self.ports = Ports(**{name: s.getsockname()[1] for name, s in sockets.items()})
+        self.ports = replace(
+            self.ports, **{name: s.getsockname()[1] for name, s in sockets.items()}
+        )
         self._thread = threading.Thread(target=self._loop.run_forever, name="dobot", daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(sockets), self._loop).result(5.0)

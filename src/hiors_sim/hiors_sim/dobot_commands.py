@@ -161,17 +161,19 @@ def _require_ready(controller: DobotController) -> None:
 def _servo_j(controller: DobotController, request: Request) -> str:
     # t may be positional, as the maker's own X-Trainer software sends it.
     request.count(6, 7)
-    request.only("t", "lookahead_time", "gain")
+    v4 = controller.state.settings.protocol == "v4"
+    ahead = "aheadtime" if v4 else "lookahead_time"
+    request.only("t", ahead, "gain")
     joints = np.radians(request.numbers(0, 6))
     positional = request.number(6, 0.02, 3600.0) if len(request.args) == 7 else 0.1
     parameters = ServoParameters(
-        duration=request.option("t", positional, 0.02, 3600.0),
-        lookahead=request.option("lookahead_time", 50.0, 20.0, 100.0),
+        duration=request.option("t", positional, 0.004 if v4 else 0.02, 3600.0),
+        lookahead=request.option(ahead, 50.0, 20.0, 100.0),
         gain=request.option("gain", 500.0, 200.0, 1000.0),
     )
     _require_ready(controller)
     controller.queue.servo(joints, parameters)
-    return ""
+    return str(controller.commands["servoj"]) if v4 else ""
 
 
 def _servo_p(controller: DobotController, request: Request) -> str:
@@ -236,6 +238,21 @@ def _move_line(controller: DobotController, request: Request) -> str:
     return ""
 
 
+def _stop_v4(controller: DobotController, request: Request) -> str:
+    request.count(1)
+    if request.integer(0, 0, 1):
+        controller.state.emergency_stop()
+    return ""
+
+
+def _forward_v4(controller: DobotController, request: Request) -> str:
+    request.count(6)
+    request.only("user", "tool")
+    joints = np.radians(request.numbers(0, 6))
+    tool = controller.tool(int(request.option("tool", controller.state.tool, 0, 9)))
+    return values(controller.kinematics.vector(joints, tool).tolist())
+
+
 def _sync(_: DobotController, request: Request) -> str:
     request.count(0)
     return ""
@@ -282,3 +299,21 @@ COMMANDS: dict[Port, dict[str, Handler]] = {
         "sync": _sync,
     },
 }
+
+_ONLY_V3 = (
+    "resetrobot", "speedj", "speedl", "doexecute", "tooldoexecute", "positivesolution",
+    "inversesolution",
+)  # fmt: skip
+COMMANDS_V4: dict[str, Handler] = {
+    **{name: c for name, c in COMMANDS[Port.DASHBOARD].items() if name not in _ONLY_V3},
+    "stop": COMMANDS[Port.DASHBOARD]["resetrobot"],
+    "emergencystop": _stop_v4,
+    "requestcontrol": _accept,
+    "velj": _ratio,
+    "vell": _ratio,
+    "doinstant": _output,
+    "tooldoinstant": _accept,
+    "positivekin": _forward_v4,
+    "servoj": _servo_j,
+}
+"""Commands of protocol V4 that are emulated; all of them arrive on the dashboard port."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiors_core.clock import Clock
 from hiors_core.robot import Arm
-from hiors_sim.dobot_commands import COMMANDS
+from hiors_sim.dobot_commands import COMMANDS, COMMANDS_V4
 from hiors_sim.dobot_feedback import PACKET, SIZE, TEST_VALUE
 from hiors_sim.dobot_kinematics import DobotKinematics
 from hiors_sim.dobot_motion import MotionQueue
@@ -71,16 +71,17 @@ class DobotController:
             request = parse(text)
             name = request.name
             self.commands[name] += 1
-            command = COMMANDS[port].get(name)
+            known = COMMANDS_V4 if self._is_v4 else COMMANDS[port]
+            command = known.get(name)
             if command is None:
                 raise Refusal(NO_SUCH_COMMAND)
             value = command(self, request)
         except Refusal as refusal:
             error_id = refusal.error_id
-        if port is Port.MOTION and request is not None:
+        streamed = name in STREAMED and (self._is_v4 or port is Port.MOTION)
+        if request is not None and (streamed or port is Port.MOTION):
             self._record(request, error_id)
-        streamed = port is Port.MOTION and name in STREAMED
-        if streamed and not self.state.settings.servoj_replies:
+        if streamed and not self._is_v4 and not self.state.settings.servoj_replies:
             return Answer(None)
         return Answer(reply(error_id, value, text.strip()), when_idle=name == "sync")
 
@@ -115,6 +116,10 @@ class DobotController:
         p["running_status"], p["error_status"] = state.running, state.alarmed
         p["robot_type"], p["load"] = state.settings.robot_type, state.load
         return self._packet.tobytes()
+
+    @property
+    def _is_v4(self) -> bool:
+        return self.state.settings.protocol == "v4"
 
     def _stop(self) -> None:
         self.queue.clear()

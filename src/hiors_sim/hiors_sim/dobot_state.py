@@ -46,6 +46,8 @@ class ControllerSettings:
         servoj_replies: answer ServoJ and ServoP as some firmware does; the guide says there is
             no answer.
         powered: whether the arm is powered at the start. power_on_time: duration of PowerOn() [s].
+        protocol: "v3", or "v4" where everything goes through the dashboard port and ServoJ is
+            answered.
         robot_type: 101 Nova 2, 103 Nova 5.
     """
 
@@ -55,6 +57,7 @@ class ControllerSettings:
     servoj_replies: bool = False
     powered: bool = True
     power_on_time: float = 0.0
+    protocol: str = "v3"
     robot_type: int = 101
 
 

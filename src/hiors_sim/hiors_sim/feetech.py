@@ -5,17 +5,13 @@ grippers use them.
 Packet ``FF FF ID LEN INST PARAMS CHK``; words are little-endian; 4096 ticks a turn.
 """
 
-import os
-import select
-import threading
 import time
-import tty
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiors_core.errors import HiorsError
 from hiors_sim.plant import GripperPlant
+from hiors_sim.pseudo_terminal import PtyDevice
 
 BROADCAST = 0xFE
 PING, READ, WRITE, SYNC_READ, SYNC_WRITE = 1, 2, 3, 0x82, 0x83
@@ -45,6 +41,21 @@ class SerialFault:
     split: bool = False
     garbage: bytes = b""
     bad_checksum: bool = False
+
+    def segments(self, data: bytes) -> Iterator[bytes]:
+        """Give the segments in which an answer goes out, spoilt as asked for."""
+        if not data or self.stall:
+            return
+        if self.bad_checksum:
+            data = data[:-1] + bytes([data[-1] ^ 0x55])
+        data = self.garbage + data
+        self.garbage = b""
+        if not self.split:
+            yield data
+            return
+        for at in range(len(data)):
+            yield data[at : at + 1]
+            time.sleep(0.0005)
 
 
 class GripperServo:
@@ -89,72 +100,25 @@ class GripperServo:
         return round(self._closed + self._plant.read() * self._stroke)
 
 
-class FeetechEmulator:
+class FeetechEmulator(PtyDevice):
     """Serves the servos of one bus on a pty; ``link`` is a name of it that stays."""
 
     def __init__(self, servos: Mapping[int, GripperServo], link: str | Path | None = None) -> None:
+        super().__init__("feetech", link)
         self.servos = dict(servos)
         self.fault = SerialFault()
         for number, servo in self.servos.items():
             servo.memory[ID] = number
-        self._link = Path(link) if link else None
-        self._running = False
-        self._thread: threading.Thread | None = None
         self._rest = b""
-        self.port = ""
-
-    def start(self) -> None:
-        """Open the pty and serve it from a thread of its own."""
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        self.port = os.ttyname(self._slave)
-        if self._link:
-            self._make_link(self._link)
-        self._running = True
-        self._thread = threading.Thread(target=self._run, name="feetech", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close the pty and take the link away."""
-        self._running = False
-        if self._thread:
-            self._thread.join(5.0)
-            os.close(self._master)
-            os.close(self._slave)
-            self._thread = None
-            if self._link and self._link.is_symlink():
-                self._link.unlink()
 
     def __enter__(self) -> "FeetechEmulator":
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _make_link(self, link: Path) -> None:
-        if link.exists() and not link.is_symlink():
-            raise HiorsError(f"{link} exists and is no symbolic link. Choose another name for it.")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        aside = link.with_name(f".{link.name}.{os.getpid()}")
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(self.port)
-        aside.replace(link)
-        self.port = str(link)
-
-    def _run(self) -> None:
-        while self._running:
-            ready, _, _ = select.select([self._master], [], [], 0.1)
-            if not ready:
-                continue
-            try:
-                data = os.read(self._master, 4096)
-            except OSError:
-                # EIO: for a moment nobody holds the other end.
-                time.sleep(0.01)
-                continue
-            for body in self._packets(data):
-                self._reply(self._execute(body))
+    def answer(self, data: bytes) -> Iterator[bytes]:
+        """Carry out the packets in ``data`` and give their answers, with the faults asked for."""
+        for body in self._packets(data):
+            yield from self.fault.segments(self._execute(body))
 
     def _packets(self, data: bytes) -> list[bytes]:
         self._rest += data
@@ -205,16 +169,3 @@ class FeetechEmulator:
         elif instruction != PING:
             return b""
         return packet(bytes([number, len(data) + 2, 0]) + data)
-
-    def _reply(self, data: bytes) -> None:
-        if not data or self.fault.stall:
-            return
-        if self.fault.bad_checksum:
-            data = data[:-1] + bytes([data[-1] ^ 0x55])
-        data = self.fault.garbage + data
-        self.fault.garbage = b""
-        step = 1 if self.fault.split else len(data)
-        for at in range(0, len(data), step):
-            os.write(self._master, data[at : at + step])
-            if self.fault.split:
-                time.sleep(0.0005)

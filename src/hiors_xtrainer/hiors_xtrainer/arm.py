@@ -21,7 +21,7 @@ from hiors_xtrainer.dobot import DobotClient
 from hiors_xtrainer.feedback import Feedback
 from hiors_xtrainer.gripper import GripperLoop
 from hiors_xtrainer.replies import CommandRefused, LinkLost
-from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings
+from hiors_xtrainer.settings import ArmSettings
 
 Array = NDArray[np.float64]
 
@@ -90,6 +90,10 @@ class ArmLink:
         """Ask to clear the arm's alarms; it stays disabled until ``enable``."""
         return self._submit(self._clear)
 
+    def output(self, index: int, on: bool) -> "Future[str]":
+        """Ask to set a digital output of the controller, by its number from 1."""
+        return self._submit(lambda: self._output(index, on))
+
     def stop(self) -> None:
         """Stop by the arbiter's order: latches until ``release``."""
         if self._change(ArmState.STOPPED, "stopped by the arbiter", only=ArmState.READY):
@@ -138,7 +142,7 @@ class ArmLink:
         if latest is None or self._age(latest) > limit:
             return f"no fresh feedback for {limit} s"
         if latest.alarmed or latest.mode not in startup.DRIVING:
-            return f"the arm is {startup.describe(latest.mode)}"
+            return f"the arm is {startup.describe(latest.mode, client.dialect.modes)}"
         if refusal := client.take_refusal():
             return refusal
         return gripper.failure if gripper else None
@@ -252,10 +256,18 @@ class ArmLink:
             self._set(ArmState.FAULT, "alarms cleared, not enabled: call driver/enable")
         return f"{self.name}: cleared"
 
-    def _stop(self) -> str:
-        command = STOP_COMMANDS[self._settings.stop_action]
+    def _output(self, index: int, on: bool) -> str:
         client = self._client
-        if command and client and not client.failure:
+        if client is None or client.failure:
+            raise StateError(f"{self.name}: not connected")
+        client.request(f"{client.dialect.output}({index},{int(on)})")
+        return f"{self.name}: output {index} is {'on' if on else 'off'}"
+
+    def _stop(self) -> str:
+        client = self._client
+        if client is None or client.failure:
+            return "stopped"
+        if command := client.dialect.stops[self._settings.stop_action]:
             try:
                 client.request(command)
             except HiorsError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client of one Dobot V3 arm: dashboard requests, ServoJ stream, feedback. Every wait has an end.
+"""Client of one Dobot arm, V3 or V4: requests, ServoJ stream, feedback. Every wait has an end.
 
 A thread drains the feedback and the motion port all the time, so that the newest packet is always
 at hand and the arm's answers to ServoJ, which some firmware sends and some does not, never fill a
@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from hiors_core.clock import Clock, to_s
 from hiors_xtrainer.feedback import Feedback, FeedbackParser
-from hiors_xtrainer.replies import CommandRefused, LinkLost, Reply, ReplyParser, explain
+from hiors_xtrainer.protocol import AUTO, DIALECTS, PROBE
+from hiors_xtrainer.replies import (
+    NO_SUCH_COMMAND,
+    CommandRefused,
+    LinkLost,
+    Reply,
+    ReplyParser,
+    explain,
+)
 
 Array = NDArray[np.float64]
 
@@ -26,13 +34,18 @@ _CHUNK = 1 << 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where an arm's controller listens. ``timeout`` bounds every connect and every answer [s]."""
+    """Where an arm's controller listens.
+
+    ``timeout`` bounds every connect and every answer [s]. ``protocol`` is "v3", "v4" or "auto",
+    which asks the controller.
+    """
 
     host: str
     dashboard_port: int = 29999
     motion_port: int = 30003
     feedback_port: int = 30004
     timeout: float = 3.0
+    protocol: str = AUTO
 
 
 class DobotClient:
@@ -54,7 +67,8 @@ class DobotClient:
         self._reader: threading.Thread | None = None
         try:
             self._dashboard = self._connect(address.dashboard_port)
-            self._motion = self._connect(address.motion_port)
+            self.dialect = DIALECTS[self._protocol()]
+            self._motion = self._motion_socket()
         except LinkLost:
             self.close()
             raise
@@ -79,14 +93,16 @@ class DobotClient:
         if reply.error_id != 0:
             raise CommandRefused(
                 f"{self._address.host} refused {text}:"
-                f" {explain(reply.error_id)} ({reply.error_id})"
+                f" {explain(reply.error_id)} ({reply.error_id})",
+                reply.error_id,
             )
         return reply
 
     def servo_j(self, joints: Array, duration: float, lookahead: float, gain: float) -> None:
         """Stream one target (6,) [rad] to be reached in ``duration`` [s]. Does not wait."""
         angles = ",".join(f"{angle:.6f}" for angle in np.degrees(joints))
-        text = f"ServoJ({angles},t={duration:.3f},lookahead_time={lookahead:.0f},gain={gain:.0f})"
+        ahead = f"{self.dialect.lookahead}={lookahead:.0f}"
+        text = f"ServoJ({angles},t={duration:.3f},{ahead},gain={gain:.0f})"
         data = text.encode("ascii")
         try:
             sent = self._motion.send(data)
@@ -149,6 +165,24 @@ class DobotClient:
         for stream in self._sockets:
             stream.close()
 
+    def _protocol(self) -> str:
+        """Return the key of DIALECTS that the controller speaks."""
+        if self._address.protocol != AUTO:
+            return self._address.protocol
+        try:
+            self.request(PROBE)
+        except CommandRefused as refusal:
+            return "v3" if refusal.error_id == NO_SUCH_COMMAND else "v4"
+        return "v4"
+
+    def _motion_socket(self) -> socket.socket:
+        if self.dialect.motion_port:
+            return self._connect(self._address.motion_port)
+        # The same connection, but sending through it never waits.
+        stream = self._dashboard.dup()
+        self._sockets.append(stream)
+        return stream
+
     def _connect(self, port: int) -> socket.socket:
         host, timeout = self._address.host, self._address.timeout
         try:
@@ -172,9 +206,14 @@ class DobotClient:
             data = self._dashboard.recv(65536)
             if not data:
                 raise ConnectionError("the arm closed the connection")
+            wanted = None
             for reply in self._replies.feed(data):
-                if reply.echo.partition("(")[0].lower() == name:
-                    return reply
+                if reply.name == name:
+                    wanted = wanted or reply
+                else:
+                    self._check_servo(reply)
+            if wanted is not None:
+                return wanted
 
     def _drain(self, stream: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
@@ -183,11 +222,10 @@ class DobotClient:
             try:
                 while self._running:
                     for key, _ in selector.select(0.2):
-                        data = _read_all(key.fileobj)
                         if key.fileobj is stream:
-                            self._take(data)
+                            self._take(_read_all(stream))
                         else:
-                            self._check_motion(data)
+                            self._drain_motion()
             except (OSError, LinkLost) as error:
                 self._lost(str(error))
 
@@ -197,10 +235,23 @@ class DobotClient:
             self._latest = newest
             self._news.set()
 
-    def _check_motion(self, data: bytes) -> None:
-        for reply in self._motion_replies.feed(data):
-            if reply.error_id != 0:
-                self._refusal = f"{reply.echo} was refused: {explain(reply.error_id)}"
+    def _drain_motion(self) -> None:
+        if self.dialect.motion_port:
+            for reply in self._motion_replies.feed(_read_all(self._motion)):
+                self._check_servo(reply)
+        elif self._request_lock.acquire(blocking=False):
+            try:
+                for reply in self._replies.feed(_read_all(self._motion)):
+                    self._check_servo(reply)
+            finally:
+                self._request_lock.release()
+        else:
+            # A request waits for its answer and reads this very connection.
+            self._news.wait(0.002)
+
+    def _check_servo(self, reply: Reply) -> None:
+        if reply.name == "servoj" and reply.error_id != 0:
+            self._refusal = f"{reply.echo} was refused: {explain(reply.error_id)}"
 
     def _lost(self, why: str) -> LinkLost:
         if self._failure is None:

@@ -121,6 +121,13 @@ class XTrainerDriver(SetPoints):
         """Ask every arm to clear its alarms."""
         return [link.clear_error() for link in self._links]
 
+    def output(self, arm: str, index: int, on: bool) -> "Future[str]":
+        """Ask to set a digital output at one arm's controller, by its number from 1."""
+        links = {link.name: link for link in self._links}
+        if arm not in links:
+            raise UnknownName("arm", arm, links)
+        return links[arm].output(index, on)
+
     def counters(self) -> dict[str, int]:
         """Return the links' counters, by arm."""
         return {f"{ln.name}.{k}": v for ln in self._links for k, v in ln.counters.items()}

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver node's ROS parameters, and how they become the driver's settings."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
+from hiors_core.errors import InvalidValue, UnknownName
 from hiors_ros.driver_node import StreamParameters
 from hiors_ros.parameters import Doc, OneOf, Range
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.feetech import GripperSettings
-from hiors_xtrainer.settings import STOP_COMMANDS, ArmSettings, DriverSettings
+from hiors_xtrainer.light import LAMPS, LightSettings
+from hiors_xtrainer.protocol import AUTO, DIALECTS, STOP_ACTIONS
+from hiors_xtrainer.settings import ArmSettings, DriverSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,12 @@ class DriverParameters(StreamParameters):
     servo_gain: Annotated[
         float, Doc("gain of ServoJ; acts like stiffness."), Range(200.0, 1000.0)
     ] = 500.0
+    light_arm: Annotated[
+        str, Doc("Arm at whose controller the stack light hangs; empty: there is none.")
+    ] = ""
+    light_outputs: Annotated[
+        tuple[int, ...], Doc("Digital outputs of its red, yellow and green lamp."), Range(1, 24)
+    ] = (1, 2, 3)
     lock_folder: Annotated[
         str, Doc("Folder of the lock files, one an arm; empty: the system's temporary folder.")
     ] = ""
@@ -42,6 +52,9 @@ class ArmParameters:
     dashboard_port: Annotated[int, Doc("TCP port of requests."), Range(1, 65535)] = 29999
     motion_port: Annotated[int, Doc("TCP port of motion commands."), Range(1, 65535)] = 30003
     feedback_port: Annotated[int, Doc("TCP port of the feedback."), Range(1, 65535)] = 30004
+    protocol: Annotated[
+        str, Doc("The maker's protocol; auto asks the controller."), OneOf((AUTO, *DIALECTS))
+    ] = AUTO
     timeout: Annotated[
         float, Doc("Bound of every connect and every answer [s]."), Range(0.1, 10.0)
     ] = 3.0
@@ -58,7 +71,7 @@ class ArmParameters:
     stop_action: Annotated[
         str,
         Doc("What a stop of the arbiter sends: nothing, ResetRobot() or EmergencyStop()."),
-        OneOf(tuple(STOP_COMMANDS)),
+        OneOf(STOP_ACTIONS),
     ] = "reset"
     gripper_closed: Annotated[
         int, Doc("Servo position of the closed gripper [ticks]."), Range(0, 4095)
@@ -91,6 +104,7 @@ def arm_settings(name: str, p: ArmParameters) -> ArmSettings:
             motion_port=p.motion_port,
             feedback_port=p.feedback_port,
             timeout=p.timeout,
+            protocol=p.protocol,
         ),
         gripper=gripper if p.gripper_port else None,
         speed_factor=p.speed_factor,
@@ -101,6 +115,21 @@ def arm_settings(name: str, p: ArmParameters) -> ArmSettings:
         feedback_timeout=p.feedback_timeout,
         stop_action=p.stop_action,
     )
+
+
+def light_settings(p: DriverParameters, arms: Collection[str]) -> LightSettings | None:
+    """Make the stack light's settings, None when there is none."""
+    if not p.light_arm:
+        return None
+    if p.light_arm not in arms:
+        raise UnknownName("value of parameter 'light_arm'", p.light_arm, arms)
+    if len(p.light_outputs) != len(LAMPS):
+        raise InvalidValue(
+            f"Parameter 'light_outputs' must name one output for each of {', '.join(LAMPS)},"
+            f" got {list(p.light_outputs)}"
+        )
+    red, yellow, green = p.light_outputs
+    return LightSettings(p.light_arm, (red, yellow, green))
 
 
 def driver_settings(p: DriverParameters, arms: dict[str, ArmParameters]) -> DriverSettings:

@@ -12,6 +12,19 @@ from hiors_core.errors import HiorsError
 
 _REPLY = re.compile(r"(-?\d+)\s*,\s*\{(.*)\}\s*,\s*([A-Za-z0-9]+\(.*\))$", re.DOTALL)
 
+NO_SUCH_COMMAND = -10000
+_MEANINGS = {
+    NO_SUCH_COMMAND: "the arm does not know the command",
+    -20000: "wrong number of parameters",
+    -2: "the arm is in alarm: clear the error first",
+    -3: "the emergency stop is on",
+    -4: "the arm is powered off",
+    -5: "a script is running",
+    -6: "the axis does not fit the kind of motion",
+    -7: "a script is paused",
+    -8: "the controller's licence does not allow it",
+}
+
 
 class LinkLost(HiorsError):
     """The connection to a device is gone, silent or makes no sense."""
@@ -19,6 +32,10 @@ class LinkLost(HiorsError):
 
 class CommandRefused(HiorsError):
     """The device answered with an error id."""
+
+    def __init__(self, message: str, error_id: int = -1) -> None:
+        super().__init__(message)
+        self.error_id = error_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,11 @@ class Reply:
     error_id: int
     value: str
     echo: str
+
+    @property
+    def name(self) -> str:
+        """Name of the echoed command in small letters."""
+        return self.echo.partition("(")[0].lower()
 
     @property
     def numbers(self) -> list[float]:
@@ -78,11 +100,9 @@ class ReplyParser:
 
 def explain(error_id: int) -> str:
     """Say what a generic error id means."""
-    if error_id == -10000:
-        return "the arm does not know the command"
-    if error_id == -20000:
-        return "wrong number of parameters"
-    for base, what in ((-30000, "type"), (-40000, "range")):
+    if error_id in _MEANINGS:
+        return _MEANINGS[error_id]
+    for base, what in ((-30000, "type"), (-40000, "range"), (-50000, "type"), (-60000, "range")):
         if base - 100 < error_id < base + 1:
             return f"parameter {base - error_id}: wrong {what}"
     return "the arm could not carry it out"

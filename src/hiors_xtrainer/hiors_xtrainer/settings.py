@@ -9,15 +9,6 @@ from dataclasses import dataclass
 from hiors_xtrainer.dobot import Address
 from hiors_xtrainer.feetech import GripperSettings
 
-STOP_COMMANDS: dict[str, str | None] = {
-    "hold": None,
-    "reset": "ResetRobot()",
-    "emergency_stop": "EmergencyStop()",
-}
-"""What is sent to the arm when the arbiter stops: nothing more than the end of the stream, or a
-command.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSettings:
@@ -28,7 +19,7 @@ class ArmSettings:
         tool_length: flange to the point between the finger tips [mm].
         open_gripper: open the gripper at start-up.
         feedback_timeout: age of the feedback at which the link counts as lost [s].
-        stop_action: a key of STOP_COMMANDS.
+        stop_action: one of protocol.STOP_ACTIONS.
     """
 
     address: Address

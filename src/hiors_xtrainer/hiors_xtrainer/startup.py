@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published start-up sequence of one arm and the modes it passes: it ends well or raises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from hiors_core.clock import Clock, to_ns
 from hiors_core.errors import StateError
 from hiors_xtrainer import alarms
 from hiors_xtrainer.dobot import DobotClient
-from hiors_xtrainer.replies import LinkLost
+from hiors_xtrainer.replies import NO_SUCH_COMMAND, CommandRefused, LinkLost
 from hiors_xtrainer.settings import ArmSettings
 
 MODES = {
@@ -30,9 +31,9 @@ _POWER_TIME = 20.0
 _POLL = 0.2
 
 
-def describe(number: int) -> str:
-    """Say what the mode is."""
-    return MODES.get(number, f"in mode {number}")
+def describe(number: int, other: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Say what the mode is; ``other`` are the meanings of the arm's protocol."""
+    return other.get(number) or MODES.get(number, f"in mode {number}")
 
 
 def mode(client: DobotClient) -> int:
@@ -41,6 +42,15 @@ def mode(client: DobotClient) -> int:
     if len(numbers) != 1:
         raise LinkLost(f"RobotMode() was answered with {numbers}")
     return int(numbers[0])
+
+
+def _take_control(client: DobotClient) -> None:
+    try:
+        client.request("RequestControl()")
+    except CommandRefused as refusal:
+        # Firmware before 4.6 has no owner of control.
+        if refusal.error_id != NO_SUCH_COMMAND:
+            raise
 
 
 class StartUp:
@@ -61,11 +71,13 @@ class StartUp:
         if now in (_POWER_OFF, _ALARM):
             raise StateError(f"{self._name}: {self._alarm_text(client, now)}")
         s = self._settings
+        if client.dialect.takes_control:
+            _take_control(client)
         for command in (
             "EnableRobot()",
             f"SpeedFactor({s.speed_factor})",
             f"AccJ({s.acceleration})",
-            f"SpeedJ({s.speed})",
+            f"{client.dialect.joint_speed}({s.speed})",
             f"SetTool(1,{{0.000,0.000,{s.tool_length:.3f},0.000,0.000,0.000}})",
             "Tool(1)",
         ):
@@ -79,7 +91,7 @@ class StartUp:
             if latest and latest.mode in DRIVING and not latest.alarmed:
                 return
         latest = client.latest
-        state = describe(latest.mode) if latest else "silent"
+        state = describe(latest.mode, client.dialect.modes) if latest else "silent"
         raise LinkLost(client.failure or f"{self._name}: after start-up the arm is {state}")
 
     def _await_power(self, client: DobotClient) -> int:
@@ -92,4 +104,7 @@ class StartUp:
 
     def _alarm_text(self, client: DobotClient, now: int) -> str:
         found = alarms.texts(client.request("GetErrorID()").value)
-        return "; ".join(found) or f"the arm is {describe(now)}: call driver/enable"
+        return (
+            "; ".join(found)
+            or f"the arm is {describe(now, client.dialect.modes)}: call driver/enable"
+        )

@@ -15,7 +15,7 @@ from hiors_core.clock import SteadyClock
 from hiors_core.command import Command
 from hiors_core.driver_arm import ArmState
 from hiors_core.robot import load_robot
-from hiors_sim.dobot import DobotEmulator
+from hiors_sim.dobot import DobotEmulator, Ports
 from hiors_sim.dobot_state import ControllerSettings
 from hiors_sim.feetech import FeetechEmulator, GripperServo
 from hiors_sim.plant import KinematicArm, KinematicGripper
@@ -25,7 +25,7 @@ from hiors_xtrainer.feetech import GripperSettings
 from hiors_xtrainer.settings import ArmSettings, DriverSettings
 
 ROBOT = Path(__file__).parents[3] / "config" / "robots" / "xtrainer.yaml"
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
@@ -89,16 +89,27 @@ class Arbiter:
 class Rig:
     """Emulators, driver and arbiter of the named arms."""
 
-    def __init__(self, tmp_path: Path, arms: list[str], **controller: object) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        arms: list[str],
+        hosts: tuple[str, ...] = (),
+        chosen: str = "auto",
+        **controller: object,
+    ) -> None:
         self.clock = SteadyClock()
         self.robot = load_robot(ROBOT, arms)
         self.emulators: dict[str, DobotEmulator] = {}
         self.buses: dict[str, FeetechEmulator] = {}
         self.executed: list[Command] = []
         settings = {}
-        for arm in self.robot.arms:
+        for index, arm in enumerate(self.robot.arms):
+            where = {"host": hosts[index], "ports": Ports()} if hosts else {}
             emulator = DobotEmulator(
-                KinematicArm(arm.home, self.clock), arm, settings=ControllerSettings(**controller)
+                KinematicArm(arm.home, self.clock),
+                arm,
+                settings=ControllerSettings(**controller),
+                **where,
             )
             bus = FeetechEmulator({21: GripperServo(KinematicGripper(self.clock))})
             emulator.start()
@@ -112,6 +123,7 @@ class Rig:
                     motion_port=ports.motion,
                     feedback_port=ports.feedback,
                     timeout=1.0,
+                    protocol=chosen,
                 ),
                 gripper=GripperSettings(port=bus.port, number=21, timeout=0.2),
                 feedback_timeout=0.4,

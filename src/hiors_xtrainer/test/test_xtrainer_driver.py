@@ -27,7 +27,7 @@ def servo_steps(rig) -> np.ndarray:
 
 
 def test_start_sequence_is_the_published_one(make_rig) -> None:
-    rig = make_rig()
+    rig = make_rig(chosen="v3")
     rig.start()
     commands = rig.emulator.call(lambda c: list(c.commands))
     wanted = [
@@ -203,7 +203,8 @@ def test_a_dead_gripper_is_a_fault(make_rig, waiter: Wait) -> None:
     rig = make_rig()
     rig.start()
     rig.buses["left"].fault.stall = True
-    waiter(lambda: "gripper with id 21" in rig.reason(), "the gripper's fault")
+    waiter(lambda: rig.state() is ArmState.FAULT, "the fault")
+    assert "gripper with id 21" in rig.reason()
 
 
 @pytest.mark.parametrize(
@@ -295,3 +296,32 @@ def test_an_alarm_at_start_can_be_cleared_and_enabled(make_rig, waiter: Wait) ->
     waiter(lambda: rig.state() is ArmState.FAULT, "the fault")
     assert done(rig.driver.clear_error()) == ["left: cleared"]
     assert done(rig.driver.enable()) == ["left: enabled"]
+
+
+@pytest.mark.parametrize(("protocol", "chosen"), [("v4", "auto"), ("v4", "v4"), ("v3", "v3")])
+def test_either_protocol_drives_stops_and_recovers(
+    make_rig, waiter: Wait, protocol: str, chosen: str
+) -> None:
+    rig = make_rig(protocol=protocol, chosen=chosen)
+    arbiter = rig.start()
+    commands = rig.emulator.call(lambda c: dict(c.commands))
+    assert ("velj" in commands, "speedj" in commands) == (protocol == "v4", protocol == "v3")
+    arbiter.goal = rig.robot.home + np.array([0.3, 0, -0.2, 0, 0, 0.1, -0.5])
+    waiter(lambda: np.allclose(rig.driver.reading().position, arbiter.goal, atol=0.01), "the goal")
+    assert all(r.error_id == 0 for r in rig.emulator.received())
+    arbiter.begin(Authority.STOPPED)
+    stop = "stop" if protocol == "v4" else "resetrobot"
+    waiter(lambda: rig.emulator.call(lambda c: c.commands[stop]) == 1, "the stop")
+    arbiter.begin(Authority.HOLD)
+    waiter(lambda: rig.state() is ArmState.READY, "the release")
+    rig.emulator.call(lambda c: c.state.raise_alarm(117))
+    waiter(lambda: "collision detected (alarm 117)" in rig.reason(), "the alarm's text")
+    done(rig.driver.clear_error())
+    assert done(rig.driver.enable()) == ["left: enabled"]
+
+
+def test_the_wrong_protocol_is_a_clear_refusal(make_rig, waiter: Wait) -> None:
+    rig = make_rig(protocol="v3", chosen="v4")
+    rig.driver.start()
+    waiter(lambda: rig.state() is ArmState.FAULT, "the refusal")
+    assert "the arm does not know the command (-10000)" in rig.reason()
