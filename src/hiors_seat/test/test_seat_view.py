@@ -9,18 +9,22 @@ import pytest
 
 from hiors_core.authority import Authority
 from hiors_core.clock import FakeClock
-from hiors_quest.values import Action, HandStatus
-from hiors_quest.view import View
+from hiors_seat.actions import Action
+from hiors_seat.view import View
 
 
 def control(authority: Authority, **fields: Any) -> SimpleNamespace:
     values = {"reason": "because", "operator_name": "Ada", "policy_version": "v000001"}
-    values |= {"ready": True, "problems": [], "rate_hz": 30.0, **fields}
+    values |= {"ready": True, "problems": [], "rate_hz": 30.0}
+    values |= {"period_p50": 0.033, "period_p99": 0.034, "missed_ticks": 0, "starvations": 0}
+    values |= {"rejected_chunks": 0, "limited_ticks": 0, **fields}
     return SimpleNamespace(authority=int(authority), **values)
 
 
 def episode(episode_id: str, state: int, outcome: int = 0, **fields: Any) -> SimpleNamespace:
-    values = {"task": "insert", "duration": 3.0, "interventions": 1, "reasons": [], **fields}
+    values = {"task": "insert", "duration": 3.0, "interventions": 1, "reasons": []}
+    values |= {"human_fraction": 0.25, "episode_return": float("nan"), "threshold": float("nan")}
+    values |= {"policy_versions": ["v000001"], "path": "", **fields}
     return SimpleNamespace(episode_id=episode_id, state=state, outcome=outcome, **values)
 
 
@@ -35,7 +39,7 @@ def view(clock: FakeClock) -> View:
 
 
 def test_before_any_news_there_is_no_authority(view: View) -> None:
-    state = view.to_dict([])
+    state = view.to_dict()
     assert state["control"]["authority"] is None
     assert state["control"]["problems"] == ["No news from the arbiter."]
 
@@ -49,10 +53,10 @@ def test_a_change_of_authority_is_told_once(view: View) -> None:
 
 def test_a_silent_arbiter_is_no_authority(view: View, clock: FakeClock) -> None:
     view.on_control(control(Authority.POLICY, problems=["x is old"]))
-    assert view.to_dict([])["control"]["problems"] == ["x is old"]
+    assert view.to_dict()["control"]["problems"] == ["x is old"]
     clock.advance(2.1)
     assert view.authority is None
-    assert view.to_dict([])["control"]["authority"] is None
+    assert view.to_dict()["control"]["authority"] is None
 
 
 def test_the_toggle_hands_back_during_an_intervention_also_between_squeezes(view: View) -> None:
@@ -65,12 +69,12 @@ def test_the_toggle_hands_back_during_an_intervention_also_between_squeezes(view
 
 def test_a_sealed_episode_waits_for_its_label(view: View) -> None:
     view.on_episode(episode("a", 1))
-    assert view.to_dict([])["label_pending"] == []
+    assert view.to_dict()["label_pending"] == []
     view.on_episode(episode("a", 2))
     view.on_episode(episode("b", 2))
-    assert view.to_dict([])["label_pending"] == ["a", "b"]
+    assert view.to_dict()["label_pending"] == ["a", "b"]
     view.on_episode(episode("a", 3, outcome=1))
-    state = view.to_dict([])
+    state = view.to_dict()
     assert state["label_pending"] == ["b"]
     assert (state["episode"]["id"], state["episode"]["outcome"]) == ("a", "success")
 
@@ -78,12 +82,11 @@ def test_a_sealed_episode_waits_for_its_label(view: View) -> None:
 def test_the_state_is_json_whatever_the_messages_hold(view: View) -> None:
     view.on_control(control(Authority.HOLD, rate_hz=float("nan")))
     view.on_episode(episode("a", 250, outcome=77, duration=float("inf")))
-    hand = HandStatus(hand="left", arm="left", engaged=False, latched=True, reason="lost")
-    text = json.dumps(view.to_dict([hand]), allow_nan=False)
+    text = json.dumps([view.to_dict(), view.episodes()], allow_nan=False)
     assert '"state": "state 250"' in text
 
 
 def test_old_episodes_are_forgotten(view: View) -> None:
     for i in range(200):
         view.on_episode(episode(f"e{i}", 2))
-    assert len(view.to_dict([])["label_pending"]) == 50
+    assert len(view.to_dict()["label_pending"]) == 50

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service calls of quest_node: never waited for, each with its answer on the page."""
+"""The service calls of a front end: never waited for, each with its answer as one line of text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rclpy.client import Client
+from rclpy.node import Node
 from rclpy.task import Future
 
 from hiors_core.authority import Request
 from hiors_core.clock import Clock, to_ns
 from hiors_interfaces.srv import LabelEpisode, SetAuthority
-from hiors_ros.node import HiorsNode
 
 _PATIENCE = 3.0
 """How long an answer may take before the person is told [s]."""
 
 Notice = Callable[[str, str], None]
+"""Takes a level ("info", "warn" or "error") and one line of text."""
 
 
 @dataclass(slots=True)
@@ -27,23 +28,47 @@ class _Pending:
 
 
 class Requests:
-    """Sends requests and reports their results; used from the node's thread only."""
+    """Sends requests and reports their results; used from the node's thread only.
 
-    def __init__(self, node: HiorsNode, notice: Notice, clock: Clock) -> None:
+    Args:
+        node: plain rclpy node; names are relative to it.
+        source: front end, as the label keeps it.
+    """
+
+    def __init__(self, node: Node, notice: Notice, clock: Clock, source: str) -> None:
         self._authority = node.create_client(SetAuthority, "control/set_authority")
         self._label = node.create_client(LabelEpisode, "episode/label_episode")
+        self._node = node
         self._notice = notice
         self._clock = clock
+        self._source = source
         self._pending: dict[Future, _Pending] = {}
 
-    def authority(self, request: Request, operator: str, reason: str) -> None:
+    def authority(self, request: Request, operator: str, what: str) -> None:
         """Ask the arbiter for a change of authority."""
+        reason = f"{what} ({self._source})"
         call = SetAuthority.Request(request=request, operator_name=operator, reason=reason)
         self._send(self._authority, call, reason)
 
-    def label(self, outcome: int, labeler: str, what: str) -> None:
-        """Label the running or newest unlabelled episode."""
-        call = LabelEpisode.Request(outcome=outcome, labeler=labeler, source="quest")
+    def label(
+        self,
+        outcome: int,
+        labeler: str,
+        what: str,
+        *,
+        episode_id: str = "",
+        episode_return: float = 0.0,
+        stage_rewards: Sequence[float] = (),
+    ) -> None:
+        """Label an episode; without an id the running or newest unlabelled one."""
+        call = LabelEpisode.Request(
+            episode_id=episode_id,
+            outcome=outcome,
+            episode_return=float(episode_return),
+            stage_rewards=[float(r) for r in stage_rewards],
+            labeler=labeler,
+            source=self._source,
+        )
         self._send(self._label, call, what)
 
     def poll(self) -> None:
@@ -53,6 +78,11 @@ class Requests:
             late = self._pending.pop(future)
             late.client.remove_pending_request(future)
             self._notice("error", f"{late.what}: no answer from {late.client.srv_name}")
+
+    def close(self) -> None:
+        """Give the clients back to the node."""
+        for client in (self._authority, self._label):
+            self._node.destroy_client(client)
 
     def _send(self, client: Client, call: Any, what: str) -> None:
         if not client.service_is_ready():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera view of the page: one topic, few small JPEG images, decoded only when sent."""
+"""A camera on a page: one topic, few small JPEG images, decoded only when they are sent."""
 
 from collections.abc import Callable
 

@@ -86,7 +86,7 @@ def _read(path: Path) -> x509.Certificate:
 def _make(hosts: Sequence[str]) -> bytes:
     """Return a new key and its certificate as one PEM text."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hiors quest_node")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hiors")])
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     certificate = (
         x509.CertificateBuilder()

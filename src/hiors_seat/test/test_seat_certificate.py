@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from hiors_core.errors import HiorsError, InvalidValue
-from hiors_quest.certificate import addresses, fingerprint, tls_context
+from hiors_seat.web.certificate import addresses, fingerprint, tls_context
 
 HOSTS = ["localhost", "127.0.0.1"]
 
