@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "watch a simulated X-Trainer learn to insert while it works",
     "train": "run the learner on stored episodes, or beside a running graph",
     "label": "say how an episode went: success, failure, a return, discard, undo",
+    "panel": "open the panels Intervention and Labels in a window (needs Qt)",
     "replay": "publish a recorded episode again, at any speed",
     "bench": "list the benchmarks, or run some",
     "doctor": "say what is missing on this machine and how to get it",

@@ -36,13 +36,16 @@ class Seat:
     Args:
         source: front end, as labels and reasons name it.
         notice: takes one line of text for the person, in the node's thread.
+        namespace: of the graph, from the root; empty: names are relative to the node.
     """
 
-    def __init__(self, node: Node, source: str, notice: Notice, clock: Clock) -> None:
+    def __init__(
+        self, node: Node, source: str, notice: Notice, clock: Clock, namespace: str = ""
+    ) -> None:
         self._node = node
         self.view = View(clock)
         self.health = Health(clock)
-        self._requests = Requests(node, notice, clock, source)
+        self._requests = Requests(node, notice, clock, source, _prefix(namespace))
         self._wishes: deque[Callable[[], None]] = deque(maxlen=64)
         hear: tuple[tuple[Any, str, Callable[[Any], object]], ...] = (
             (ControlState, "control/state", self.view.on_control),
@@ -55,7 +58,7 @@ class Seat:
             (CheckpointInfo, "policy/checkpoint", self.health.on_checkpoint),
         )
         self._subscriptions = [
-            node.create_subscription(kind, topic, take, qos.profile(topic))
+            node.create_subscription(kind, _prefix(namespace) + topic, take, qos.profile(topic))
             for kind, topic, take in hear
         ]
         self._subscriptions.append(
@@ -107,3 +110,8 @@ class Seat:
         while self._wishes:
             self._wishes.popleft()()
         self._requests.poll()
+
+
+def _prefix(namespace: str) -> str:
+    space = namespace.strip("/")
+    return f"/{space}/" if space else ""

@@ -32,12 +32,14 @@ class Requests:
 
     Args:
         node: plain rclpy node; names are relative to it.
-        source: front end, as the label keeps it.
+        source: front end, as the label keeps it. prefix: before the services' names.
     """
 
-    def __init__(self, node: Node, notice: Notice, clock: Clock, source: str) -> None:
-        self._authority = node.create_client(SetAuthority, "control/set_authority")
-        self._label = node.create_client(LabelEpisode, "episode/label_episode")
+    def __init__(
+        self, node: Node, notice: Notice, clock: Clock, source: str, prefix: str = ""
+    ) -> None:
+        self._authority = node.create_client(SetAuthority, f"{prefix}control/set_authority")
+        self._label = node.create_client(LabelEpisode, f"{prefix}episode/label_episode")
         self._node = node
         self._notice = notice
         self._clock = clock
