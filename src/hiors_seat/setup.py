@@ -5,7 +5,7 @@ setup(
     name="hiors_seat",
     version="0.1.0",
     packages=find_packages(include=["hiors_seat", "hiors_seat.*"]),
-    package_data={"hiors_seat": ["py.typed"]},
+    package_data={"hiors_seat": ["py.typed", "page/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/hiors_seat"]),
         ("share/hiors_seat", ["package.xml"]),

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Meta's Quest 3 emulator in headless Chromium plays the real page against the node, over TLS."""
 
-import json
 import os
-import shutil
-import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +13,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
+sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
 
 import rclpy
+from chromium import MARKS, Chromium
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
@@ -26,53 +26,10 @@ from hiors_quest.quest_node import QuestNode
 from hiors_ros import qos
 from hiors_ros.conversions import to_array
 
-FOLDER = Path(__file__).resolve().parents[1] / "test_browser"
 ROBOT = Path(__file__).resolve().parents[3] / "config" / "robots" / "xtrainer.yaml"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-NODE = shutil.which("node")
 START = [0.2, 1.3, -0.4]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.skipif(NODE is None, reason="no node: apt-get install nodejs npm"),
-    pytest.mark.skipif(
-        not (FOLDER / "node_modules" / "iwer").is_dir(),
-        reason=f"no node modules: (cd {FOLDER} && npm ci)",
-    ),
-]
-
-
-class Chromium:
-    """The browser process: one order at a time."""
-
-    def __init__(self) -> None:
-        command = [str(NODE), str(FOLDER / "drive.mjs"), str(CHROMIUM)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self, verb: str, **options: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": verb, **options}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, "the browser process ended"
-        answer = json.loads(line)
-        assert answer["ok"], f"{verb} {options}: {answer.get('error')}"
-        return answer["value"]
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+pytestmark = MARKS
 
 
 class Robot:

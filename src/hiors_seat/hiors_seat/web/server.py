@@ -67,7 +67,8 @@ class Site:
     """What an application serves.
 
     Attributes:
-        package, folder: where the page's files are; index.html is also served as "/".
+        package, folder: where the page's files are, beside those that all pages share;
+            index.html is also served as "/".
         routes: further GET paths; their handlers check the token by themselves.
         headers: in place of, or beside, those of every answer.
         max_bytes: longest message of a client.
@@ -207,13 +208,14 @@ class WebServer:
 
 
 def _pages(site: Site) -> Iterable[tuple[str, bytes, str]]:
-    for entry in files(site.package).joinpath(site.folder).iterdir():
-        kind = _KINDS.get(Path(entry.name).suffix)
-        if kind is not None:
-            body = entry.read_bytes()
-            yield f"/{entry.name}", body, kind
-            if entry.name == "index.html":
-                yield "/", body, kind
+    for folder in (files("hiors_seat") / "page", files(site.package) / site.folder):
+        for entry in folder.iterdir():
+            kind = _KINDS.get(Path(entry.name).suffix)
+            if kind is not None:
+                body = entry.read_bytes()
+                yield f"/{entry.name}", body, kind
+                if entry.name == "index.html":
+                    yield "/", body, kind
 
 
 async def _close(runner: web.AppRunner) -> None:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The socket to the node: token, reconnection, and nothing of what the messages mean.
 
-const KEY = "hiors-quest-token";
+const KEY = "hiors-token";
 const FINAL = new Map([
   [4401, "Wrong token. Open the address that the node printed."],
   [4400, "The node dropped this page: too many malformed messages."],
@@ -30,6 +30,10 @@ export class Link extends EventTarget {
       this.#socket?.close();
       this.open();
     });
+  }
+
+  get token() {
+    return this.#token;
   }
 
   open() {

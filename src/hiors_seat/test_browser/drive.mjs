@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A headless Chromium with Meta's emulator of a Quest 3 in it, driven by JSON lines on stdin:
+// A headless Chromium for the tests of the pages, driven by JSON lines on stdin:
 // {"do": NAME, ...} in, {"ok": true, "value": ...} or {"ok": false, "error": ...} out.
+// Its first page, "headset", has Meta's emulator of a Quest 3 in it; others are plain.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 ];
-const profile = mkdtempSync(join(tmpdir(), "hiors-quest-"));
+const profile = mkdtempSync(join(tmpdir(), "hiors-page-"));
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: process.argv[2],
   headless: true,
@@ -62,6 +63,17 @@ const verbs = {
     [order.selector, order.value],
     { timeout: order.timeout ?? 10000, polling: 50 },
   ).then(() => null),
+  attribute: async (order) => pageOf(order).getAttribute(order.selector, order.name),
+  count: async (order) => pageOf(order).locator(order.selector).count(),
+  key: async (order) => {
+    await pageOf(order).bringToFront();
+    await pageOf(order).keyboard[order.how ?? "press"](order.key);
+  },
+  theme: async ({ page, scheme }) => pageOf({ page }).emulateMedia({ colorScheme: scheme }),
+  close: async ({ page }) => {
+    await pages[page].close();
+    delete pages[page];
+  },
   disabled: async (order) => pageOf(order).isDisabled(order.selector),
   log: async () => log.splice(0),
   screenshot: async (order) => {
