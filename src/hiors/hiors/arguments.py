@@ -44,8 +44,15 @@ class BringupArgs:
     )
     teleop: str = _argument(
         "scripted",
-        "Who takes over: the scripted operator (simulation only), a Quest headset, or nobody.",
-        allowed=("scripted", "quest", "none"),
+        "Who takes over: the scripted operator (simulation only), a Quest headset, keyboard or "
+        "gamepad on the web console, or nobody.",
+        allowed=("scripted", "quest", "console", "none"),
+    )
+    console: bool = _argument(
+        False, "Serve the web console (its address with the token is in the log)."
+    )
+    markers: bool = _argument(
+        False, "Publish markers for RViz: chunk, executed path, workspace, authority."
     )
     demonstrate: bool = _argument(
         False, "A person drives every episode, recorded in run_dir/demos; no policy, no learner."

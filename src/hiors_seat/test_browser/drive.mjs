@@ -69,6 +69,7 @@ const verbs = {
     await pageOf(order).bringToFront();
     await pageOf(order).keyboard[order.how ?? "press"](order.key);
   },
+  size: async (order) => pageOf(order).setViewportSize({ width: order.width, height: order.height }),
   theme: async ({ page, scheme }) => pageOf({ page }).emulateMedia({ colorScheme: scheme }),
   close: async ({ page }) => {
     await pages[page].close();

@@ -4,6 +4,7 @@
 import { $, make, text } from "./dom.js";
 
 const PERIOD_MS = 33;
+const QUIET = 6;
 const DEAD_ZONE = 0.12;
 const AXES = {
   KeyW: ["linear", 0, 1], KeyS: ["linear", 0, -1], KeyA: ["linear", 1, 1], KeyD: ["linear", 1, -1],
@@ -18,12 +19,16 @@ export class Drive {
   #gripper = null;
   #gripperButton = false;
   #wasEngaged = false;
+  #quiet = 0;
   allowed = false;
   mine = false;
 
   constructor(link) {
     this.#link = link;
-    addEventListener("keyup", (event) => this.#held.delete(event.code));
+    addEventListener("keyup", (event) => {
+      // A button that has the focus takes Space for a click.
+      if (this.#held.delete(event.code)) event.preventDefault();
+    });
     addEventListener("blur", () => this.#held.clear());
     document.addEventListener("visibilitychange", () => this.#held.clear());
     setInterval(() => this.#send(), PERIOD_MS);
@@ -83,9 +88,10 @@ export class Drive {
     if (document.hidden) engaged = false;
     if (!engaged) this.#gripper = null;
     for (const kind of ["linear", "angular"]) wish[kind] = wish[kind].map((v) => Math.max(-1, Math.min(1, v)));
-    // Idle pages stay quiet; a release is always sent.
-    if (!engaged && !this.#wasEngaged) return;
+    // An open deadman is told at once, then now and then: the node wants to have seen it open.
+    this.#quiet = engaged || this.#wasEngaged ? 0 : (this.#quiet + 1) % QUIET;
     this.#wasEngaged = engaged;
+    if (this.#quiet) return;
     this.#link.sendFresh({ t: "drive", arm: $("arm").value, engaged, gripper: this.#gripper, ...wish });
   }
 }
