@@ -55,7 +55,7 @@ const verbs = {
     await pages[page].goto(url);
     await pages.headset.bringToFront();
   },
-  click: async (order) => pageOf(order).click(order.selector, { timeout: 5000 }),
+  click: async (order) => pageOf(order).click(order.selector, { timeout: 30000 }),
   fill: async (order) => pageOf(order).fill(order.selector, order.value),
   text: async (order) => pageOf(order).textContent(order.selector),
   waitText: async (order) => pageOf(order).waitForFunction(
