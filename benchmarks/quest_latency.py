@@ -37,7 +37,7 @@ from hiors_ros import qos
 from hiors_ros.conversions import to_array
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src" / "hiors_quest" / "test_browser"))
+sys.path.insert(0, str(ROOT / "src" / "hiors_seat" / "test"))
 from chromium import MODULES, Chromium  # noqa: E402
 
 ARM = load_robot(ROOT / "config" / "robots" / "xtrainer.yaml").arm("left")

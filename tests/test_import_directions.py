@@ -28,6 +28,9 @@ MORE = {
     "hiors_control": {"hiors_policy"},
     "hiors_tora": set(),
     "hiors_xtrainer": set(),
+    "hiors_quest": {"hiors_seat"},
+    "hiors_rqt": {"hiors_seat"},
+    "hiors_console": {"hiors_seat"},
 }
 ROS = {
     "rclpy", "rosidl_runtime_py", "rosidl_parser", "ament_index_python", "launch", "launch_ros",

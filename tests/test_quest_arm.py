@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip("rclpy")
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "quest_latency.py"
-BROWSER = BENCHMARK.parents[1] / "src" / "hiors_quest" / "test_browser"
+BROWSER = BENCHMARK.parents[1] / "src" / "hiors_seat" / "test" / "chromium.py"
 
 
 def browser_module() -> Any:
-    spec = importlib.util.spec_from_file_location("chromium", BROWSER / "chromium.py")
+    spec = importlib.util.spec_from_file_location("chromium", BROWSER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -28,9 +28,7 @@ BROWSERS = browser_module()
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(BROWSERS.CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.skipif(BROWSERS.NODE is None, reason="no node: apt-get install nodejs npm"),
-    pytest.mark.skipif(not BROWSERS.MODULES.is_dir(), reason=f"no modules: cd {BROWSER}; npm ci"),
+    *BROWSERS.MARKS,
 ]
 
 

@@ -20,6 +20,7 @@ setup(
     entry_points={
         "console_scripts": [
             "arbiter_node = hiors_control.arbiter_node:main",
+            "markers_node = hiors_control.markers_node:main",
             "policy_node = hiors_control.policy_node:main",
         ]
     },

@@ -59,9 +59,15 @@ class BringupArgs:
     teleop: str = _argument(
         "scripted",
         "Who takes over: the scripted operator (simulation only), nobody, or a person with a "
-        "Quest headset, leader arms, a device that publishes joy, or the keyboard (whose node you "
-        "start by hand, in a terminal of its own).",
-        allowed=("scripted", "quest", "leader", "joy", "keyboard", "none"),
+        "Quest headset, leader arms, a device that publishes joy, keyboard or gamepad on the web "
+        "console, or the keyboard (whose node you start by hand, in a terminal of its own).",
+        allowed=("scripted", "quest", "leader", "joy", "keyboard", "console", "none"),
+    )
+    console: bool = _argument(
+        False, "Serve the web console (its address with the token is in the log)."
+    )
+    markers: bool = _argument(
+        False, "Publish markers for RViz: chunk, executed path, workspace, authority."
     )
     joy: str = _argument("gamepad", "Preset of teleop:=joy, named by its file in config/teleop.")
     demonstrate: bool = _argument(

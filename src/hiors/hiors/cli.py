@@ -14,6 +14,7 @@ COMMANDS = {
     "keys": "make or show the keys of robots and learner on different machines",
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "calibrate": "find the zeros of a leader arm",
+    "panel": "open the panels Intervention and Labels in a window (needs Qt)",
     "replay": "publish a recorded episode again, at any speed",
     "import": "make episodes of recordings and datasets made elsewhere",
     "export": "make datasets of episodes (LeRobot)",

@@ -220,6 +220,15 @@ def _of_arms(parameters: Mapping[str, Any], arms: tuple[str, ...]) -> dict[str, 
 
 def _arbiter(run: Run) -> Iterator[NodeSpec]:
     yield run.node("hiors_control", "arbiter_node", "arbiter", parameters=run.machine)
+    if run.args.markers:
+        yield run.node(
+            "hiors_control",
+            "markers_node",
+            "markers",
+            parameters=run.machine,
+            required=False,
+            respawn=True,
+        )
 
 
 def _policy(run: Run) -> Iterator[NodeSpec]:
@@ -282,6 +291,21 @@ def _people(run: Run) -> Iterator[NodeSpec]:
     elif run.args.teleop == "joy":
         preset = read_yaml(config_file("teleop", run.args.joy), "preset")
         yield run.node("hiors_teleop", "joy_node", "joy_teleop", parameters=run.machine | preset)
+    if run.args.console or run.args.teleop == "console":
+        yield run.node(
+            "hiors_console",
+            "console_node",
+            "console",
+            parameters={
+                **run.machine,
+                "store": run.store,
+                "run_dir": run.folder,
+                "cameras": _cameras_of(run),
+                "drive": run.args.teleop == "console",
+            },
+            required=run.args.teleop == "console",
+            respawn=True,
+        )
 
 
 def _leader(run: Run) -> NodeSpec:
@@ -297,6 +321,13 @@ def _leader(run: Run) -> NodeSpec:
         "leader",
         parameters={**run.machine, **choices, **parameters},
     )
+
+
+def _cameras_of(run: Run) -> tuple[str, ...]:
+    """Leave out the cameras on arms that are not in use; without cameras there are none."""
+    others = [f"{name}_" for name in ("left", "right") if name not in run.arms]
+    names = run.robot.cameras if run.args.cameras else ()
+    return tuple(n for n in names if not n.startswith(tuple(others)))
 
 
 def _learner(run: Run) -> ProcessSpec:

@@ -178,3 +178,20 @@ def test_nodes_declare_every_parameter_that_the_graph_gives(tmp_path: Path, name
 def test_the_headset_declares_every_parameter_that_the_graph_gives(tmp_path: Path) -> None:
     spec = node(build_graph(args(tmp_path, teleop="quest")), "quest")
     assert set(spec.parameters) <= declared(spec, ("left",))
+
+
+def test_the_console_drives_only_as_the_teleoperation_device(tmp_path: Path) -> None:
+    assert "console" not in names(build_graph(args(tmp_path)))
+    watching = node(build_graph(args(tmp_path, console=True)), "console")
+    assert watching.parameters["drive"] is False
+    assert watching.parameters["cameras"] == ("top", "left_wrist")
+    assert not watching.required
+    driving = node(build_graph(args(tmp_path, teleop="console", cameras=False)), "console")
+    assert driving.parameters["drive"] is True
+    assert driving.parameters["cameras"] == ()
+    assert driving.required
+
+
+def test_markers_are_an_extra_that_may_die(tmp_path: Path) -> None:
+    assert "markers" not in names(build_graph(args(tmp_path)))
+    assert not node(build_graph(args(tmp_path, markers=True)), "markers").required

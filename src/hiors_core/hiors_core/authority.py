@@ -23,3 +23,13 @@ class Request(IntEnum):
     STOP = 3
     RESUME = 4
     HOME = 5
+
+
+COLOURS = {
+    Authority.HOLD: "#8a94a3",
+    Authority.POLICY: "#2f81f7",
+    Authority.HANDOVER: "#d29922",
+    Authority.HUMAN: "#2da66a",
+    Authority.STOPPED: "#e5484d",
+}
+"""The colour of an authority in every front end and marker, as RGB."""

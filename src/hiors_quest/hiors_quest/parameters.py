@@ -7,9 +7,9 @@ from typing import Annotated
 
 from hiors_core.errors import InvalidValue
 from hiors_core.robot import RobotModel
-from hiors_quest.server import ServerSettings
 from hiors_quest.values import HandSettings, SessionSettings
 from hiors_ros.parameters import Doc, Range
+from hiors_seat.web.server import ServerSettings
 
 AUTO, NONE = "auto", "none"
 

@@ -8,39 +8,29 @@ happens in the node's thread. One lock guards the session between them.
 import sys
 import threading
 from collections import deque
+from dataclasses import asdict
 from typing import Any
 
 from sensor_msgs.msg import Image, JointState
 
-from hiors_core.authority import Authority, Request
+from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock, to_ns
 from hiors_core.errors import HiorsError
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlState, EpisodeStatus, TeleopCommand
-from hiors_interfaces.srv import LabelEpisode
-from hiors_quest.camera import CameraView
 from hiors_quest.parameters import QuestParameters
 from hiors_quest.server import QuestServer
 from hiors_quest.session import Session
-from hiors_quest.values import Action, ArmCommand, Frame
-from hiors_quest.view import View
+from hiors_quest.values import ArmCommand, Frame
 from hiors_ros.conversions import to_pose, to_stamp
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
 from hiors_ros.person import Requests
+from hiors_seat.actions import LABELS, REQUESTS, Action
+from hiors_seat.camera import CameraView
+from hiors_seat.view import View
 
 _PAGE_PERIOD = 0.1
-_LABELS = {
-    Action.SUCCESS: (LabelEpisode.Request.SUCCESS, "Success"),
-    Action.FAILURE: (LabelEpisode.Request.FAILURE, "Failure"),
-    Action.UNDO: (LabelEpisode.Request.UNDO, "Undo label"),
-}
-_REQUESTS = {
-    Action.TAKE_OVER: (Request.TAKE_OVER, "Take over"),
-    Action.HAND_BACK: (Request.POLICY, "Hand back"),
-    Action.STOP: (Request.STOP, "Stop"),
-    Action.RESUME: (Request.RESUME, "Resume"),
-}
 
 
 class QuestNode(HiorsNode):
@@ -155,14 +145,14 @@ class QuestNode(HiorsNode):
     def _act(self, action: Action, name: str) -> None:
         if action is Action.TOGGLE:
             action = self._view.toggle
-        if action in _LABELS:
-            outcome, what = _LABELS[action]
+        if action in LABELS:
+            outcome, what = LABELS[action]
             self._requests.label(outcome, name, what)
-        elif action in _REQUESTS:
+        elif action in REQUESTS:
             if action in (Action.HAND_BACK, Action.STOP):
                 self._release("handed back" if action is Action.HAND_BACK else "stopped")
-            request, what = _REQUESTS[action]
-            self._requests.authority(request, name, f"{what} (quest)")
+            request, what = REQUESTS[action]
+            self._requests.authority(request, name, what)
         elif action is Action.REZERO:
             self._notice("info", "Forward is now where you look.")
 
@@ -202,7 +192,7 @@ class QuestNode(HiorsNode):
     def _show(self) -> None:
         with self._lock:
             hands = self._session.statuses()
-        self.server.show(self._view.to_dict(hands))
+        self.server.show({**self._view.to_dict(), "hands": [asdict(hand) for hand in hands]})
 
     def _notice(self, level: str, text: str) -> None:
         self.server.notice(level, text)

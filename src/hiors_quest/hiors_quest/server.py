@@ -1,226 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page and its socket on one port, in a thread of their own. Knows no ROS.
+"""The server of the WebXR page: what it adds to the one that every page has. Knows no ROS."""
 
-The page holds no secret and is open to everybody who reaches the port; the socket opens with the
-token only.
-"""
-
-import asyncio
-import contextlib
-import json
 import secrets
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-from aiohttp import web
 
 from hiors_core.clock import Clock
-from hiors_core.errors import HiorsError, InvalidValue
-from hiors_quest.certificate import addresses, fingerprint, lan_address, tls_context
-from hiors_quest.hub import Counters, Handler, Hub
+from hiors_quest.hub import Handler, QuestHub
 from hiors_quest.protocol import MAX_BYTES
+from hiors_seat.web.hub import HubSettings
+from hiors_seat.web.server import ServerSettings, Site, WebServer
 
-_PAGE = {
-    "/": ("index.html", "text/html"),
-    "/quest.js": ("quest.js", "text/javascript"),
-    "/link.js": ("link.js", "text/javascript"),
-    "/headset.js": ("headset.js", "text/javascript"),
-    "/scene.js": ("scene.js", "text/javascript"),
-    "/quest.css": ("quest.css", "text/css"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Permissions-Policy": "xr-spatial-tracking=(self), camera=(), microphone=(), geolocation=()",
-    "Server": "hiors",
-}
-_START_SECONDS = 20.0
-_STOP_SECONDS = 3.0
+_PERMISSIONS = "xr-spatial-tracking=(self), camera=(), microphone=(), geolocation=()"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """Where the server listens and what it puts up with.
-
-    Attributes:
-        host: address to bind; anything but loopback needs ``tls``. port: 0 takes a free one.
-        state_dir: folder of the certificate and its key.
-        max_malformed: messages of one client until it is dropped. max_clients: open sockets.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    state_dir: Path
-    max_malformed: int = 20
-    max_clients: int = 8
-
-
-class QuestServer:
+class QuestServer(WebServer):
     """Serves the page and the socket. Every public method may be called from any thread."""
 
     def __init__(self, settings: ServerSettings, handler: Handler, clock: Clock) -> None:
-        if not settings.tls and not _is_loopback(settings.host):
-            raise InvalidValue(
-                f"tls:=false is only for a loopback address (127.0.0.1), not '{settings.host}': "
-                "WebXR works over plain http on localhost only, and anybody could read the token."
-            )
-        self._settings = settings
-        self._clock = clock
-        self._token = secrets.token_urlsafe(12)
-        self._hub = Hub(handler, self._token, settings.max_malformed, settings.max_clients, clock)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="quest_server", daemon=True)
-        self._started = threading.Event()
-        self._stopping = asyncio.Event()
-        self._error: Exception | None = None
-        self.port = settings.port
-
-    @property
-    def url(self) -> str:
-        """The address to open, token included."""
-        host = self._settings.host
-        shown = lan_address() if host in ("0.0.0.0", "::") else host
-        shown = "localhost" if _is_loopback(shown) else shown
-        scheme = "https" if self._settings.tls else "http"
-        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/#{self._token}"
-
-    @property
-    def fingerprint(self) -> str:
-        """The certificate's SHA-256, or an empty string without TLS."""
-        return fingerprint(self._settings.state_dir) if self._settings.tls else ""
+        token = secrets.token_urlsafe(12)
+        limits = HubSettings(
+            token=token,
+            max_bytes=MAX_BYTES,
+            max_malformed=settings.max_malformed,
+            max_clients=settings.max_clients,
+        )
+        self._quests = QuestHub(limits, handler, clock)
+        headers = {"Permissions-Policy": _PERMISSIONS}
+        site = Site(package="hiors_quest", headers=headers, max_bytes=MAX_BYTES)
+        super().__init__(settings, site, self._quests, token)
 
     @property
     def viewers(self) -> int:
         """How many pages can show a camera image now."""
-        return self._hub.viewers
-
-    @property
-    def counters(self) -> Counters:
-        """What clients did wrong since the start."""
-        return self._hub.counters
-
-    def start(self) -> None:
-        """Bind and serve; raises HiorsError when that is not possible."""
-        self._thread.start()
-        self._started.wait(_START_SECONDS)
-        if self._error is not None:
-            self._thread.join(_STOP_SECONDS)
-            raise self._error
-
-    def stop(self) -> None:
-        """Close every client and end the thread."""
-        self._call(self._stopping.set)
-        self._thread.join(_STOP_SECONDS)
-
-    def show(self, state: dict[str, Any]) -> None:
-        """Send the robot's state to every page."""
-        text = json.dumps({"t": "state", **state})
-        self._call(lambda: self._hub.show(text))
+        return self._quests.viewers
 
     def show_image(self, jpeg: bytes) -> None:
         """Send a camera image to every page that can show it."""
-        self._call(lambda: self._hub.show_image(jpeg))
-
-    def notice(self, level: str, text: str) -> None:
-        """Show one line ("info", "warn" or "error") on every page."""
-        self._call(lambda: self._hub.note({"t": "notice", "level": level, "text": text}))
+        self.call(lambda: self._quests.show_image(jpeg))
 
     def pulse(self, strength: float, milliseconds: int, times: int = 1) -> None:
         """Let the operator's controllers vibrate; strength 0 .. 1."""
         message = {"t": "pulse", "strength": strength, "ms": milliseconds, "times": times}
-        self._call(lambda: self._hub.note(message, operator_only=True))
-
-    def _call(self, function: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has just ended
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(function)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except HiorsError as error:
-            self._error = error
-        except OSError as error:
-            where = f"{self._settings.host}:{self._settings.port}"
-            self._error = HiorsError(f"Cannot serve the page on {where}: {error}")
-        finally:
-            self._started.set()
-
-    async def _serve(self) -> None:
-        s = self._settings
-        self._loop = asyncio.get_running_loop()
-        context = tls_context(s.state_dir, addresses(s.host)) if s.tls else None
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, s.host, s.port, ssl_context=context, backlog=16)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await self._stopping.wait()
-            await self._hub.close()
-        finally:
-            await _close(runner)
-
-    def _app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BYTES)
-        for path, (name, kind) in _PAGE.items():
-            body = (files("hiors_quest") / "web" / name).read_bytes()
-            app.router.add_get(path, _static(body, kind))
-        app.router.add_get("/ws", self._socket)
-        app.on_response_prepare.append(_add_headers)
-        return app
-
-    async def _socket(self, request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
-            raise web.HTTPForbidden(text="The page of another site cannot use this socket.")
-        if self._hub.full:
-            raise web.HTTPServiceUnavailable(text="Too many clients.")
-        socket = web.WebSocketResponse(
-            max_msg_size=MAX_BYTES, compress=False, heartbeat=2.0, timeout=1.0
-        )
-        await socket.prepare(request)
-        transport = request.transport
-        await self._hub.serve(socket, transport.abort if transport else lambda: None)
-        return socket
-
-
-async def _close(runner: web.AppRunner) -> None:
-    """End the runner; a peer that does not answer the TLS goodbye is cut off."""
-    connections = runner.server.connections if runner.server else []
-    transports = [c.transport for c in connections if c.transport is not None]
-    await runner.cleanup()
-    for transport in transports:
-        transport.abort()
-    await asyncio.sleep(0)
-
-
-def _static(body: bytes, kind: str) -> Callable[[web.Request], Any]:
-    async def handler(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=kind, charset="utf-8")
-
-    return handler
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        self.note(message, operator_only=True)

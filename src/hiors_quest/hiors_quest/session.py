@@ -12,13 +12,13 @@ from hiors_quest.clutch import Clutch
 from hiors_quest.motion import heading_of, turn
 from hiors_quest.values import (
     HANDS,
-    Action,
     ArmCommand,
     Frame,
     Hand,
     HandStatus,
     SessionSettings,
 )
+from hiors_seat.actions import Action
 
 _ACTIONS = {
     ("right", "a"): Action.SUCCESS,

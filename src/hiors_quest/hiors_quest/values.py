@@ -2,7 +2,6 @@
 """The values that pass between the socket, the session and the node. Knows no JSON and no ROS."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +9,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 HANDS = ("left", "right")
-
-
-class Action(StrEnum):
-    """What a person asks for with a button of a controller or of the page."""
-
-    SUCCESS = "success"
-    FAILURE = "failure"
-    TOGGLE = "toggle"
-    TAKE_OVER = "take_over"
-    HAND_BACK = "hand_back"
-    REZERO = "rezero"
-    STOP = "stop"
-    RESUME = "resume"
-    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

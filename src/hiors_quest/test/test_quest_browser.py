@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
+sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
 
 import rclpy
+from chromium import MARKS, Chromium
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
@@ -24,22 +26,10 @@ from hiors_quest.quest_node import QuestNode
 from hiors_ros import qos
 from hiors_ros.conversions import to_array
 
-FOLDER = Path(__file__).resolve().parents[1] / "test_browser"
 ROBOT = Path(__file__).resolve().parents[3] / "config" / "robots" / "xtrainer.yaml"
 START = [0.2, 1.3, -0.4]
 
-sys.path.insert(0, str(FOLDER))
-from chromium import CHROMIUM, MODULES, NODE, Chromium  # noqa: E402
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.skipif(NODE is None, reason="no node: apt-get install nodejs npm"),
-    pytest.mark.skipif(
-        not MODULES.is_dir(),
-        reason=f"no node modules: (cd {FOLDER} && npm ci)",
-    ),
-]
+pytestmark = MARKS
 
 
 class Robot:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from hiors_core.errors import HiorsError
-from hiors_quest.protocol import MAX_BYTES, Claim, Hello, Press, parse
-from hiors_quest.values import Action, Frame
+from hiors_quest.protocol import MAX_BYTES, parse
+from hiors_quest.values import Frame
+from hiors_seat.actions import Action
+from hiors_seat.web.messages import Claim, Hello, Press
 
 HAND = {
     "pose": [0.1, 1.2, -0.3, 0.0, 0.0, 0.0, 1.0],

@@ -14,9 +14,11 @@ import pytest
 
 from hiors_core.clock import SteadyClock
 from hiors_core.errors import HiorsError, InvalidValue
-from hiors_quest.hub import BAD_MESSAGES, WRONG_TOKEN
-from hiors_quest.server import QuestServer, ServerSettings
-from hiors_quest.values import Action, Frame
+from hiors_quest.server import QuestServer
+from hiors_quest.values import Frame
+from hiors_seat.actions import Action
+from hiors_seat.web.hub import BAD_MESSAGES, WRONG_TOKEN
+from hiors_seat.web.server import ServerSettings
 
 FRAME = {"t": "frame", "n": 1, "time": 1.0, "visible": True}
 FRAME |= {"head": None, "left": None, "right": None}

@@ -10,7 +10,8 @@ import pytest
 from hiors_core.clock import NS, FakeClock
 from hiors_core.geometry import rotvec_to_quat
 from hiors_quest.session import Session
-from hiors_quest.values import Action, ArmCommand, Frame, Hand, HandSettings, SessionSettings
+from hiors_quest.values import ArmCommand, Frame, Hand, HandSettings, SessionSettings
+from hiors_seat.actions import Action
 
 PERIOD = 1.0 / 72.0
 

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person's device asks of the graph: never waited for, each answer told to the person."""
+"""What a person's device or front end asks of the graph: never waited for, each answer told to the
+person as one line.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rclpy.client import Client
+from rclpy.node import Node
 from rclpy.task import Future
 
 from hiors_core.authority import Request
 from hiors_core.clock import Clock, to_ns
 from hiors_interfaces.srv import LabelEpisode, SetAuthority
-from hiors_ros.node import HiorsNode
 
 _PATIENCE = 3.0
 """How long an answer may take before the person is told [s]."""
 
 Notice = Callable[[str, str], None]
-"""Takes a level, "info" or "error", and a sentence for the person."""
+"""Takes a level ("info", "warn" or "error") and one line of text."""
 Refused = Callable[[str], None]
 
 
@@ -36,28 +38,51 @@ class _Pending:
 class Requests:
     """Sends requests and reports their results; used from the node's thread only.
 
-    ``source`` names the device in labels. Call ``poll`` now and then: it gives up on requests
-    that nobody answers.
+    Call ``poll`` now and then: it gives up on requests that nobody answers.
+
+    Args:
+        node: plain rclpy node; names are relative to it.
+        source: device or front end, as the label keeps it. prefix: before the services' names.
     """
 
-    def __init__(self, node: HiorsNode, notice: Notice, clock: Clock, source: str) -> None:
-        self._authority = node.create_client(SetAuthority, "control/set_authority")
-        self._label = node.create_client(LabelEpisode, "episode/label_episode")
+    def __init__(
+        self, node: Node, notice: Notice, clock: Clock, source: str, prefix: str = ""
+    ) -> None:
+        self._authority = node.create_client(SetAuthority, f"{prefix}control/set_authority")
+        self._label = node.create_client(LabelEpisode, f"{prefix}episode/label_episode")
+        self._node = node
         self._notice = notice
         self._clock = clock
         self._source = source
         self._pending: dict[Future, _Pending] = {}
 
     def authority(
-        self, request: Request, operator: str, reason: str, refused: Refused = _ignore
+        self, request: Request, operator: str, what: str, refused: Refused = _ignore
     ) -> None:
         """Ask the arbiter for a change of authority; ``refused`` is told why not."""
+        reason = f"{what} ({self._source})"
         call = SetAuthority.Request(request=request, operator_name=operator, reason=reason)
-        self._send(self._authority, call, reason, refused)
+        self._send(self._authority, call, what, refused)
 
-    def label(self, outcome: int, labeler: str, what: str) -> None:
-        """Label the running or newest unlabelled episode."""
-        call = LabelEpisode.Request(outcome=outcome, labeler=labeler, source=self._source)
+    def label(
+        self,
+        outcome: int,
+        labeler: str,
+        what: str,
+        *,
+        episode_id: str = "",
+        episode_return: float = 0.0,
+        stage_rewards: Sequence[float] = (),
+    ) -> None:
+        """Label an episode; without an id the running or newest unlabelled one."""
+        call = LabelEpisode.Request(
+            episode_id=episode_id,
+            outcome=outcome,
+            episode_return=float(episode_return),
+            stage_rewards=[float(r) for r in stage_rewards],
+            labeler=labeler,
+            source=self._source,
+        )
         self._send(self._label, call, what, _ignore)
 
     def poll(self) -> None:
@@ -67,6 +92,11 @@ class Requests:
             late = self._pending.pop(future)
             late.client.remove_pending_request(future)
             self._fail(late.what, f"no answer from {late.client.srv_name}", late.refused)
+
+    def close(self) -> None:
+        """Give the clients back to the node."""
+        for client in (self._authority, self._label):
+            self._node.destroy_client(client)
 
     def _send(self, client: Client, call: Any, what: str, refused: Refused) -> None:
         if not client.service_is_ready():

@@ -27,6 +27,7 @@ TOPICS: dict[str, QoSProfile] = {
     "control/command": _profile(10),
     "control/executed": _profile(100),
     "control/state": _profile(1, latched=True),
+    "control/markers": _profile(1),
     "teleop/command": _profile(10),  # messages of both arms share the topic
     "episode/status": _profile(50, latched=True),
     "episode/label": _profile(50, latched=True),

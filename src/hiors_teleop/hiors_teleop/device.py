@@ -87,9 +87,7 @@ class DeviceNode(HiorsNode):
         if self._jog.input(held=held, twist=twist) and self._authority not in _PERSON:
             if not self.jog_parameters.take_over or self._authority is Authority.STOPPED:
                 return
-            self._requests.authority(
-                Request.TAKE_OVER, self._operator, f"Take over ({self._device})", self._let_go
-            )
+            self._requests.authority(Request.TAKE_OVER, self._operator, "Take over", self._let_go)
 
     def let_go(self, reason: str) -> None:
         """Open the clutch for a fault."""
@@ -106,7 +104,7 @@ class DeviceNode(HiorsNode):
             request, what = _REQUESTS[action]
             if action is not Action.TAKE_OVER:
                 self._let_go(what.lower())
-            self._requests.authority(request, self._operator, f"{what} ({self._device})")
+            self._requests.authority(request, self._operator, what)
         elif action in _OPENINGS:
             self._jog.grip(_OPENINGS[action])
         elif action is Action.GRIPPER:

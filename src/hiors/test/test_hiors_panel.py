@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hiors panel` without Qt says what to install."""
+
+import sys
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from hiors.cli import main
+
+
+def test_without_qt_the_way_to_get_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [n for n in sys.modules if n.startswith("hiors_rqt")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("python_qt_binding", "PySide6", "PyQt5"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["panel", "labels"]) == 2
+    said = capsys.readouterr().err
+    assert "sudo apt install python3-pyqt5" in said
+    assert "pip install PySide6-Essentials" in said
+
+
+def test_an_unknown_panel_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["panel", "labelz"])
+    assert ended.value.code == 2
+    assert "labels" in capsys.readouterr().err

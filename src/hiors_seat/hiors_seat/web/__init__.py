@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A page and its socket: TLS, token, strict messages, one operator, many watchers."""
