@@ -52,15 +52,24 @@ class ControlLine:
         """Return when all streams are fresh, or raise StateError saying what is not."""
         self.wait(lambda s: bool(s.ready), timeout, _why_not_ready)
 
-    def request(self, request: Request, reason: str) -> SetAuthority.Response:
-        """Ask the arbiter, or raise StateError with its answer."""
+    def request(
+        self, request: Request, reason: str, patience: float = 0.0
+    ) -> SetAuthority.Response:
+        """Ask the arbiter, or raise StateError with its answer.
+
+        A refusal is asked again for ``patience`` [s]: a stream may falter for a moment.
+        """
         message = SetAuthority.Request(
             request=int(request), operator_name="recorder", reason=reason
         )
-        response = self._call(self._authority, message, _REQUEST_TIMEOUT, _ASK_AGAIN)
-        if not response.success:
-            raise StateError(f"The arbiter refused {request.name}: {response.message}")
-        return response
+        end = self._clock.now() + to_ns(patience)
+        while True:
+            response = self._call(self._authority, message, _REQUEST_TIMEOUT, _ASK_AGAIN)
+            if response.success:
+                return response
+            if self._clock.now() >= end:
+                raise StateError(f"The arbiter refused {request.name}: {response.message}")
+            threading.Event().wait(_WAIT)
 
     def request_hold(self, reason: str) -> None:
         """Ask for HOLD without waiting for the answer: for the moment when nothing may block."""

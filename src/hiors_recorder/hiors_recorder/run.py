@@ -20,6 +20,8 @@ from hiors_interfaces.msg import ControlState
 from hiors_recorder.parameters import RecorderParameters
 
 POLL = 0.05
+START_PATIENCE = 2.0
+"""How long a refusal to start the policy is asked again [s]."""
 _NOTHING = Label()
 
 
@@ -29,7 +31,7 @@ class Control(Protocol):
     @property
     def state(self) -> ControlState | None: ...
     def wait_ready(self, timeout: float) -> None: ...
-    def request(self, request: Request, reason: str) -> object: ...
+    def request(self, request: Request, reason: str, patience: float) -> object: ...
     def request_hold(self, reason: str) -> None: ...
     def go_home(self, timeout: float) -> None: ...
     def reset_scene(self, seed: int, task: str, timeout: float) -> None: ...
@@ -162,7 +164,8 @@ class EpisodeRun:
         """Record until something ends the episode; returns what, and whether it is whole."""
         self._began(recording)
         if self._parameters.start_policy:
-            self._control.request(Request.POLICY, f"episode {recording.episode_id}")
+            reason = f"episode {recording.episode_id}"
+            self._control.request(Request.POLICY, reason, START_PATIENCE)
         end = self._clock.now() + to_ns(time_limit)
         while True:
             if self._labels.wait(recording.episode_id, POLL):

@@ -27,6 +27,7 @@ class StandIn(Node):
         self.robot = load_robot(ROBOT, ["left"])
         self.authority = Authority.HOLD
         self.refuse: set[Request] = set()
+        self.refuse_once: set[Request] = set()
         self.requests: list[Request] = []
         self.seeds: list[int] = []
         self.silent = False
@@ -47,6 +48,7 @@ class StandIn(Node):
         wish = Request(request.request)
         self.requests.append(wish)
         response.success = wish not in self.refuse
+        self.refuse -= self.refuse_once & {wish}
         response.message = "" if response.success else "not now"
         after = {Request.POLICY: Authority.POLICY, Request.STOP: Authority.STOPPED}
         if response.success:

@@ -195,6 +195,14 @@ def test_a_refused_policy_ends_the_episode_with_the_arbiters_words(bench, tmp_pa
     assert "refused POLICY: not now" in result.message
 
 
+def test_a_momentary_refusal_of_the_policy_is_asked_again(bench, tmp_path):
+    b = bench()
+    b.world.refuse, b.world.refuse_once = {Request.POLICY}, {Request.POLICY}
+    status, result = b.result(b.start(time_limit=0.5))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.message
+    assert b.world.requests.count(Request.POLICY) == 2
+
+
 def test_a_second_goal_waits_for_nobody(bench, tmp_path):
     b = bench()
     first = b.start(time_limit=60.0)
