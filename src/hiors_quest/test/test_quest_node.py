@@ -152,7 +152,8 @@ Script = Callable[[Headset, Graph, QuestNode], Coroutine[Any, Any, None]]
 
 @pytest.fixture
 def play(ros: None) -> Iterator[Callable[[Script], Graph]]:
-    graph, node = Graph(), make_node(camera="top")
+    # A busy machine may stall the frames; how long a silence may be is not what is tested here.
+    graph, node = Graph(), make_node(camera="top", silence=1.0)
     executor = SingleThreadedExecutor()
     executor.add_node(graph.node)
     executor.add_node(node)

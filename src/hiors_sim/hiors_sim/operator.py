@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 _ASK_AGAIN = 0.5
 _LONGEST_STEP = 0.1
+_HELD = 0.5
+"""How long the robot may hold after an intervention before the person takes it again [s]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,7 @@ class ScriptedOperator:
         self._watcher = self._task.watcher()
         self._driving = self._keep_on = self._anchored = False
         self._take_over_at: float | None = None
+        self._held_since: float | None = None
         self._asked_at = self._pause_until = -np.inf
         self._done_since: float | None = None
         self._opening: float | None = None
@@ -180,6 +183,9 @@ class ScriptedOperator:
         return Outcome.FAILURE if truth is Outcome.SUCCESS else Outcome.SUCCESS
 
     def _watch(self, view: SceneView, now: float) -> OperatorAction:
+        if self._attentive and self._left_alone(view, now):
+            self._decide("the robot holds", now, view.gripper)
+            return self._ask(view, now)
         if not self._attentive or view.authority is not Authority.POLICY:
             self._watcher.forget()
             self._take_over_at = None
@@ -192,6 +198,15 @@ class ScriptedOperator:
             return OperatorAction()
         self._decide(self._reason, now, view.gripper)
         return self._ask(view, now)
+
+    def _left_alone(self, view: SceneView, now: float) -> bool:
+        """Tell whether nobody moves the robot since an intervention: a stream faltered."""
+        if view.authority is not Authority.HOLD or not self.interventions:
+            self._held_since = None
+            return False
+        if self._held_since is None:
+            self._held_since = now
+        return now - self._held_since >= _HELD
 
     def _decide(self, reason: str, now: float, gripper: float) -> None:
         """Close the clutch and want the robot."""
