@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 import rclpy
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException
-from rclpy.experimental import EventsExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -117,8 +116,8 @@ def run_node(
     """Build the node, spin it until SIGINT or SIGTERM, close it. Returns the exit code.
 
     0 after a signal, 2 when the node refuses to start (HiorsError, with its message on stderr).
-    The events executor costs a third of the processor time of the single-threaded one, whose wait
-    set is built anew for every message. ``realtime`` is for the nodes that move the robot: where
+    The events executor would cost a third of the processor time, but now and then one of its
+    subscriptions stays silent for good. ``realtime`` is for the nodes that move the robot: where
     the user may (root, or rtprio in limits.conf), their threads run before all ordinary ones.
     """
     if realtime:
@@ -129,7 +128,7 @@ def run_node(
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: _HiorsMixin | None = None
-    spinner = EventsExecutor()
+    spinner = SingleThreadedExecutor()
     try:
         node = factory()
         spinner.add_node(node)

@@ -13,8 +13,8 @@ from rclpy.node import Node
 class SlowServices:
     """Serves on a companion node with a thread of its own, one call after another.
 
-    The events executor runs every callback of a node on one thread and takes no coroutines: a
-    handler that waits there would hold up the node's streams.
+    The callbacks of a node run on one thread: a handler that waits there would hold up the node's
+    streams.
 
     Args:
         owner: whose services these are. Names resolve as the owner's would, remaps included.
