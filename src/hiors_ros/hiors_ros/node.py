@@ -116,9 +116,10 @@ def run_node(
     """Build the node, spin it until SIGINT or SIGTERM, close it. Returns the exit code.
 
     0 after a signal, 2 when the node refuses to start (HiorsError, with its message on stderr).
-    The events executor would cost a third of the processor time, but now and then one of its
-    subscriptions stays silent for good. ``realtime`` is for the nodes that move the robot: where
-    the user may (root, or rtprio in limits.conf), their threads run before all ordinary ones.
+    The events executor would cost a third of the processor time; it is not used, since with it
+    the recorder heard nothing of one topic in some runs. ``realtime`` is for the nodes that move
+    the robot: where the user may (root, or rtprio in limits.conf), their threads run before all
+    ordinary ones.
     """
     if realtime:
         _ask_for_realtime()
