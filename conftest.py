@@ -4,20 +4,24 @@
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+PROFILE = Path(__file__).parent / "config" / "dds" / "loopback.xml"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def ros_domain() -> Iterator[int]:
-    """Keep this run's nodes apart from all others on the machine: a random domain, local only.
+    """Keep this run's nodes apart from all others on the machine: a random domain, loopback only.
 
     Also inherited by the processes that a test starts.
     """
     domain = random.SystemRandom().randint(1, 200)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", os.environ.get("HIORS_TEST_DOMAIN", str(domain)))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SYSTEM_DEFAULT")
+        patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(PROFILE))
         yield domain
 
 

@@ -17,11 +17,14 @@ if [ "$(cat "$VIRTUAL_ENV/.ros" 2>/dev/null)" = wheels ]; then
     export AMENT_PREFIX_PATH=$VIRTUAL_ENV CMAKE_PREFIX_PATH=$VIRTUAL_ENV
 fi
 
-: "${ROS_AUTOMATIC_DISCOVERY_RANGE:=LOCALHOST}"
-: "${FASTRTPS_DEFAULT_PROFILES_FILE:=$HIORS_ROOT/config/fastdds.xml}"
+# Topics stay on this machine unless one says where they may go (ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET, or a profile).
+if [ -z "${ROS_AUTOMATIC_DISCOVERY_RANGE:-}${FASTRTPS_DEFAULT_PROFILES_FILE:-}" ]; then
+    export ROS_AUTOMATIC_DISCOVERY_RANGE=SYSTEM_DEFAULT
+    export FASTRTPS_DEFAULT_PROFILES_FILE=$HIORS_ROOT/config/dds/loopback.xml
+fi
 : "${MUJOCO_GL:=egl}"
 : "${OMP_NUM_THREADS:=1}"
-export ROS_AUTOMATIC_DISCOVERY_RANGE FASTRTPS_DEFAULT_PROFILES_FILE MUJOCO_GL OMP_NUM_THREADS
+export MUJOCO_GL OMP_NUM_THREADS
 if [ ! -e /dev/nvidiactl ]; then
     export DS_ACCELERATOR="${DS_ACCELERATOR:-cpu}"
 fi

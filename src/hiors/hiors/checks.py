@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the doctor examines of hiors: environment, packages, ROS 2, workspace, DDS profile."""
+"""What the doctor examines of hiors: environment, packages, ROS 2, workspace, transport."""
 
 import importlib.metadata
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiors import places
+from hiors import middleware, places
 from hiors_core.errors import HiorsError
 
 SETUP = "run `make setup`"
@@ -89,15 +89,19 @@ def workspace() -> Finding:
     return Finding(name="workspace", ok=not fresh.returncode, text=text, remedy=SETUP)
 
 
-def dds_profile() -> Finding:
-    """The Fast DDS profile that raw images need."""
-    path = os.environ.get("FASTRTPS_DEFAULT_PROFILES_FILE", "")
-    ok = bool(path) and Path(path).is_file()
+def transport() -> Finding:
+    """How the nodes reach each other."""
+    profile = os.environ.get(middleware.PROFILE, "")
+    reach = os.environ.get(middleware.RANGE, "SUBNET")
+    if not profile:
+        text = f"discovery range {reach}, built-in transports; raw images may be lost"
+    else:
+        text = "this machine alone" if middleware.is_own(profile) else f"by {profile}"
     return Finding(
-        name="DDS profile",
-        ok=ok,
-        text=path if ok else "none: raw images are lost in the default shared memory",
-        remedy="start hiors by ./hiors, or `. tools/env.sh`",
+        name="transport",
+        ok=not profile or Path(profile).is_file(),
+        text=text,
+        remedy=f"{middleware.PROFILE} names a file that is not there",
         needed=False,
     )
 

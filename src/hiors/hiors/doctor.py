@@ -18,7 +18,7 @@ CHECKS: tuple[Check, ...] = (
     checks.packages,
     checks.ros,
     checks.workspace,
-    checks.dds_profile,
+    checks.transport,
     machine.ports,
 )
 

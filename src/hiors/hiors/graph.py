@@ -14,6 +14,7 @@ import yaml
 
 from hiors import places
 from hiors.arguments import BringupArgs
+from hiors.middleware import transport_env
 from hiors.overrides import apply_overrides
 from hiors.spec import Graph, NodeSpec, ProcessSpec
 from hiors_core.checked import read_yaml
@@ -23,6 +24,7 @@ from hiors_core.task import load_task
 
 ROOMS = ("robot", "arbiter", "policy", "episodes", "bridge", "people", "learner")
 """The parts of the graph."""
+_SEES_IMAGES = ("policy", "recorder", "console")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,14 @@ class Run:
 
     def node(self, package: str, executable: str, name: str, **other: Any) -> NodeSpec:
         """Return a node in the run's namespace."""
+        # Simulated images are small; frames of real cameras need shared memory.
+        raw_images = name in _SEES_IMAGES and self.args.cameras and not self.args.sim
         return NodeSpec(
             package=package,
             executable=executable,
             name=name,
             namespace=self.args.namespace,
+            env=transport_env(raw_images=raw_images),
             **other,
         )
 

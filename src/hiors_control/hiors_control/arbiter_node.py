@@ -56,6 +56,7 @@ class ArbiterNode(HiorsNode):
         self._failure = ""
         self._stopping = threading.Event()
         self._shown: tuple[object, ...] = ()
+        self._told_epoch = self._arbiter.epoch
         self._state_due = self._report_due = 0.0
         self._pacer = Pacer(SteadyClock(), self._arbiter.dt)
         self._commands = self.advertise(ControlCommand, "control/command")
@@ -116,7 +117,7 @@ class ArbiterNode(HiorsNode):
         with self._lock:
             response.success, response.message = self._decide(request)
             response.authority = int(self._arbiter.authority)
-            response.epoch = self._arbiter.epoch
+            response.epoch = self._told_epoch = self._arbiter.epoch
         self.get_logger().info(f"{request.operator_name or 'nobody'}: {response.message}")
         return response
 
@@ -168,6 +169,9 @@ class ArbiterNode(HiorsNode):
         if command is not None:
             self._commands.publish(fill_command(self._message, command))
         if state is not None and report is not None:
+            if shown[1] != self._told_epoch:
+                self._told_epoch = shown[1]
+                self.get_logger().info(f"{Authority(state.authority).name}: {state.reason}")
             self._shown, self._state_due = shown, time.monotonic() + _STATE_PERIOD
             self._states.publish(state)
             self._diagnose(state, report)

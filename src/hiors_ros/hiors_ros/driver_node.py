@@ -101,6 +101,7 @@ class DriverNode(HiorsNode):
         self._poses = [self.advertise(PoseStamped, f"ee_pose/{arm.name}") for arm in robot.arms]
         self._stamp = 0
         self._late = 0
+        self._problem = ""
         driver.start()
         self.subscribe(ControlCommand, "control/command", self._on_command)
         self._slow = SlowServices(self)
@@ -179,6 +180,9 @@ class DriverNode(HiorsNode):
 
     def _report(self) -> None:
         status = self._driver.status()
+        if status.problem != self._problem:
+            self._problem = status.problem
+            self.get_logger().info(status.problem or "streaming")
         for name, arm in status.arms.items():
             level = Level.OK if arm.state is ArmState.READY else Level.ERROR
             if arm.state in (ArmState.STARTING, ArmState.STOPPED):

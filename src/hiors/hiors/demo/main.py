@@ -123,7 +123,7 @@ class Demo:
             sees=self.options.policy,
             params=str(self.options.params),
             seed=self.options.seed,
-            log_level="warn",
+            log_level="info",
         )
         return Bringup(build_graph(args), args, show=self._note)
 
