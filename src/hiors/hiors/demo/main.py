@@ -101,7 +101,7 @@ class Demo:
         files = {
             "--robot": config_file("robots", ROBOT),
             "--task": config_file("tasks", TASK),
-            "--config": config_file("learner", "demo"),
+            "--config": config_file("learner", "default"),
             "--demos": self.options.out / "demos",
             "--steps": self.options.steps,
             "--policy": self.options.policy,
