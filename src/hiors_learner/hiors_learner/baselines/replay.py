@@ -24,7 +24,7 @@ class Steps:
 
     Attributes:
         states, next_states: (n, D), before the first and after the last action.
-        actions: (n, h, A). previous: (n, A), the action before, the first one at a start.
+        actions: (n, h, A), the first one from where the robot is. previous: (n, A), the action before, the first one at a start.
         returns: (n,) Σ γ^i r_i up to the chunk's or the episode's end.
         valid: (n, h) False after the episode's end. continues: (n,) 0 after a terminal step.
     """
@@ -48,6 +48,7 @@ class Replay:
             "states": np.zeros((0, features), np.float32),
             "next_states": np.zeros((0, features), np.float32),
             "actions": np.zeros((0, actions), np.float32),
+            "lead": np.zeros((0, actions), np.float32),
             "previous": np.zeros((0, actions), np.float32),
             "rewards": np.zeros(0, np.float32),
             "terminal": np.zeros(0, np.float32),
@@ -71,6 +72,7 @@ class Replay:
             "states": trajectory.states[:-1],
             "next_states": trajectory.states[1:],
             "actions": trajectory.actions,
+            "lead": trajectory.lead,
             "previous": np.concatenate([trajectory.actions[:1], trajectory.actions[:-1]]),
             "rewards": trajectory.rewards,
             "terminal": end * np.float32(trajectory.terminal),
@@ -100,9 +102,11 @@ class Replay:
         powers = (discount ** np.arange(horizon)).astype(np.float32)
         terminal = columns["terminal"][index] * valid
         final = index[:, -1]
+        actions = columns["actions"][index]
+        actions[:, 0] += columns["lead"][rows]
         return Steps(
             states=torch.from_numpy(columns["states"][rows]),
-            actions=torch.from_numpy(columns["actions"][index]),
+            actions=torch.from_numpy(actions),
             previous=torch.from_numpy(columns["previous"][rows]),
             returns=torch.from_numpy((columns["rewards"][index] * valid * powers).sum(1)),
             next_states=torch.from_numpy(columns["next_states"][final]),
