@@ -7,20 +7,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
 
 from hiors_bench.arms import ABLATION, ARMS, REFERENCE, Arm
 from hiors_bench.collection import Collector, recorded
-from hiors_bench.learned_reward import LearnedReward
 from hiors_bench.measurement import Examiner
 from hiors_bench.methods import HI_ORS, Pupil, make_pupil
 from hiors_bench.runs import START, BenchFolder, Job, Record
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
+from hiors_learner.reward_training import examples, judged, train_reward
 from hiors_learner.trajectory import Trajectory
+from hiors_policy.reward import RewardSettings
 
+Judge = Callable[[Trajectory], Trajectory]
+"""Returns an episode with the return that is believed."""
 DEMONSTRATIONS = "demonstrations"
 WEIGHTS = "policy.safetensors"
 
@@ -70,7 +74,7 @@ def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
     examiner = Examiner(world, pupil.policy)
     collector = Collector(world, arm, pupil, work / "store", seeds)
     reference = None if arm.online else folder.load(Job(job.task, REFERENCE, job.seed))
-    judge = LearnedReward(shown, job.seed).judge if arm.reward == "learned" else _as_labelled
+    judge = learned_judge(shown, job.seed) if arm.reward == "learned" else _as_labelled
     course = _Course(world, arm, pupil, collector, reference, judge)
     course.points.append(_point(0, 0, 0, began or examiner.curve(seeds)))
     points = world.settings.curve_points
@@ -119,6 +123,16 @@ def _begin(
     return None
 
 
+def learned_judge(shown: Sequence[Trajectory], seed: int) -> Judge:
+    """Return a classifier in the place of the person's label, for the ablation of section IV-E.
+
+    It learns from demonstrations alone: their ends look like success, what is before does not.
+    """
+    data = examples(shown, end=0.2, unsure=0.8)
+    network, _ = train_reward(data, RewardSettings(features=data.states.shape[1]), seed=seed)
+    return partial(judged, network=network)
+
+
 def _as_labelled(trajectory: Trajectory) -> Trajectory:
     return trajectory
 
@@ -137,7 +151,7 @@ class _Course:
     pupil: Pupil
     collector: Collector
     reference: Record | None
-    judge: Callable[[Trajectory], Trajectory]
+    judge: Judge
     points: list[Record] = field(default_factory=list)
     frames: int = 0
     human_frames: int = 0

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The learned judge of success: states, images, thresholds, data that cannot be learnt from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from reach import demonstrate
 
 from hiors_core.errors import InvalidValue
-from hiors_learner.reward_training import Examples, examples, train_reward
+from hiors_learner.reward_training import Examples, examples, judged, train_reward
+from hiors_learner.trajectory import make_trajectory
 from hiors_policy.reward import RewardNetwork, RewardSettings
 
 
@@ -42,6 +45,26 @@ def test_the_threshold_decides():
     low, high = (RewardNetwork(RewardSettings(features=2, threshold=t)) for t in (0.01, 0.99))
     assert all(low.successes(states))
     assert not any(high.successes(states))
+
+
+def test_the_time_before_a_success_is_done_unsure_or_not():
+    shown = demonstrate(0)
+    data = examples([shown], end=0.2, unsure=0.1)
+    assert data.done.sum() == 3
+    assert len(data.done) == len(shown.states) - 1
+    failed = replace(shown, rewards=0 * shown.rewards)
+    assert not examples([failed], end=0.2, unsure=0.1).done.any()
+
+
+def test_a_judge_takes_the_place_of_the_label():
+    shown = [demonstrate(i) for i in range(40)]
+    network, _ = train_reward(examples(shown), RewardSettings(features=5, hidden=32))
+    unlabelled = replace(shown[0], rewards=0 * shown[0].rewards)
+    assert judged(unlabelled, network).episode_return == 1.0
+    begun = make_trajectory(
+        shown[0].states[:4], shown[0].actions[:3], [True] * 3, [0, 0, 1], dt=0.1
+    )
+    assert judged(begun, network).episode_return == 0.0
 
 
 def test_one_sided_data_are_refused():
