@@ -84,8 +84,9 @@ def make_trajectory(
     """Check and freeze the arrays of an episode, or raise InvalidValue.
 
     Args:
-        lead: none when None. marks: every step when None. motion: when None, the largest norm of the summed actions
-            within ``span`` [s] after each mark, over all columns but ``grippers``.
+        lead: none when None. marks: every step when None.
+        motion: when None, the largest norm of the summed actions within ``span`` [s] after each
+            mark, over all columns but ``grippers``.
     """
     s, a = _floats(states, "states", 2), _floats(actions, "actions", 2)
     h, r = np.array(human, np.bool_), _floats(rewards, "rewards", 1)
