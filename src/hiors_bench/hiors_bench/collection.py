@@ -36,7 +36,7 @@ class Collector:
         self.seeds = seeds
         self._world, self._pupil = world, pupil
         self._environment = world.environment(arm)
-        self._person = world.operator(arm.watched, seeds.seed)
+        self._person = world.operator(arm, seeds.seed)
         self._demonstrator = world.demonstrator(seeds.seed)
         self._store = EpisodeStore(root)
         self._pilot = PilotSettings(execute=pupil.agent.execute)

@@ -129,13 +129,24 @@ def plan(
     for seed in wanted:
         for task in chosen:
             usual = [table.COMPARISON, *([table.ABLATION] if task == chosen[0] else [])]
-            start = Job(task, START, seed)
-            jobs[start] = []
-            for name in table.needed(table.choose(arms or usual)):
-                jobs[Job(task, name, seed)] = [start]
-                if not ARMS[name].online:
-                    jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
+            names = table.choose(arms or usual)
+            anywhere = [name for name in names if not ARMS[name].task]
+            _add(jobs, task, anywhere, seed)
+            for name in (n for n in names if n not in anywhere):
+                if ARMS[name].task not in known:
+                    raise UnknownName("task", ARMS[name].task, known, f"Arm {name} needs it.")
+                _add(jobs, ARMS[name].task, [name], seed)
     return jobs
+
+
+def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int) -> None:
+    """Add the jobs of some arms, after those that they need."""
+    start = Job(task, START, seed)
+    for name in table.needed(names):
+        jobs.setdefault(start, [])
+        jobs[Job(task, name, seed)] = [start]
+        if not ARMS[name].online:
+            jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
 
 
 def write_up(folder: BenchFolder, jobs: Sequence[Job], command: str) -> None:

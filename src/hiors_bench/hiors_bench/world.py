@@ -77,12 +77,16 @@ class World:
         task = replace(self.task, f_low=rates[0], f_high=rates[1])
         return FastEnvironment(self.robot, replace(self.sim_task, task=task))
 
-    def operator(self, watched: str, seed: int) -> ScriptedOperator:
+    def operator(self, arm: Arm, seed: int) -> ScriptedOperator:
         """Return the person, who watches a share of the episodes and always labels."""
         chosen = self.settings
-        attention = {"usual": chosen.usual, "seldom": chosen.seldom, "never": 0.0}[watched]
+        attention = {"usual": chosen.usual, "seldom": chosen.seldom, "never": 0.0}[arm.watched]
         person = OperatorSettings(
-            attention=attention, pause=chosen.pause, glitch=chosen.glitch, name="scripted"
+            attention=attention,
+            pause=chosen.pause,
+            wrong_label=arm.wrong,
+            glitch=chosen.glitch if arm.slips else 0.0,
+            name="scripted",
         )
         return ScriptedOperator(self.sim_task, self._arm(), person, seed=seed)
 

@@ -11,7 +11,7 @@ import pytest
 
 from hiors_bench.arms import ARMS, REFERENCE
 from hiors_bench.command import main
-from hiors_bench.experiment import DEMONSTRATIONS, learned_judge, perform
+from hiors_bench.experiment import DEMONSTRATIONS, classifier, perform
 from hiors_bench.methods import distillation, make_pupil
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
@@ -123,7 +123,7 @@ def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolde
 
     pupil = make_pupil(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
     shown = list(recorded(pupil, started.start(TASK, 0) / DEMONSTRATIONS))
-    judge = learned_judge(shown, seed=0)
+    judge = classifier(shown, seed=0)
     for one in shown:
         assert judge(replace(one, rewards=0 * one.rewards)).episode_return == 1.0
         half = len(one) // 2
@@ -133,7 +133,7 @@ def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolde
         )  # fmt: skip
         assert judge(begun).episode_return == 0.0
     with pytest.raises(InvalidValue, match="no episode to learn a reward from"):
-        learned_judge([], seed=0)
+        classifier([], seed=0)
 
 
 @pytest.mark.slow
