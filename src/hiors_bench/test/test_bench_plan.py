@@ -77,11 +77,11 @@ def test_seeds_that_do_not_exist_are_refused(word: str) -> None:
 
 
 def test_ablations_run_on_the_first_task_unless_arms_are_named() -> None:
-    jobs = plan(["all"], None, [0], ["pack_detergent", "insert_moisturizer"])
+    jobs = plan(["all"], None, [0], ["pack_detergent", "insert_moisturizer_ee"])
     ablated = {job.task for job in jobs if job.arm in choose([ABLATION])}
     compared = {job.task for job in jobs if job.arm == REFERENCE}
-    assert ablated == {"insert_moisturizer"}
-    assert compared == {"insert_moisturizer", "pack_detergent"}
+    assert ablated == {"insert_moisturizer_ee"}
+    assert compared == {"insert_moisturizer_ee", "pack_detergent"}
     assert "qc" not in {job.arm for job in jobs}
     named = plan(TASKS[:2], ["no_correction"], [0], TASKS)
     assert {job.task for job in named} == set(TASKS[:2])
