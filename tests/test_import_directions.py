@@ -26,6 +26,7 @@ MORE = {
     "hiors_bridge": {"hiors_link"},
     "hiors_sim_ros": {"hiors_sim"},
     "hiors_control": {"hiors_policy"},
+    "hiors_reward": {"hiors_policy"},
     "hiors_tora": set(),
     "hiors_xtrainer": set(),
     "hiors_quest": {"hiors_seat"},

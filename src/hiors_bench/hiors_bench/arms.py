@@ -10,7 +10,11 @@ from hiors_core.errors import InvalidValue, UnknownName
 
 REFERENCE = "hi_ors"
 """The arm that others are compared with and that behaviour cloning takes its budget from."""
-COMPARISON, ABLATION, EXTRA = GROUPS = ("comparison", "ablation", "extra")
+COMPARISON, ABLATION, EXPERIMENT, EXTRA = GROUPS = (
+    "comparison", "ablation", "experiment", "extra",
+)  # fmt: skip
+LEFT_OUT = (ABLATION, EXPERIMENT)
+"""Groups whose arms stand in tables beside another arm, without a curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +22,11 @@ class Arm:
     """One row of the tables. What is not said is as in Hi-ORS.
 
     Attributes:
-        title: how it is called in tables and pictures. group: COMPARISON, ABLATION, or
-            EXTRA: compared only when it is asked for, as it is dear.
-        against: the arm that an ablation differs from in one thing.
+        title: how it is called in tables and pictures.
+        group: COMPARISON; ABLATION; EXPERIMENT: beyond the paper, when it is asked for; EXTRA:
+            compared only when it is asked for, as it is dear.
+        against: the arm that an ablation or experiment differs from in one thing.
+        task: the only one that it is run on; any when empty.
         method: agent that learns, see hiors_bench.methods.
         data: "online": collects while it learns; "initial", "human_frames", "frames": behaviour
             cloning, on the initial demonstrations alone, or beyond them on as many frames as the
@@ -30,12 +36,17 @@ class Arm:
         rate: of logging, eq. 6: "varied"; "low", "high": the same for policy and person.
         schedule: of the learning rate.
         reward: who judges an episode: "human" or "learned".
+        wrong: share of wrong labels. slips: whether the label button is hit by mistake, soon after
+            the start.
+        second_look: whether the person judges again what a learned reward sees otherwise.
+        rule: schedule of m in eq. 3.
         probes: whether recovery, starts on a grid and long time limits are measured, too.
     """
 
     title: str
     group: str = ABLATION
     against: str = REFERENCE
+    task: str = ""
     method: str = "hi_ors"
     data: str = "online"
     watched: str = "usual"
@@ -45,6 +56,10 @@ class Arm:
     rate: str = "varied"
     schedule: str = "constant"
     reward: str = "human"
+    wrong: float = 0.0
+    slips: bool = False
+    second_look: bool = False
+    rule: str = "constant"
     probes: bool = False
 
     @property
@@ -73,11 +88,37 @@ ARMS: dict[str, Arm] = {
         outcome_filter=False,
     ),
     "no_noop_filter": Arm(title="no no-op filter", noop_filter=False),
-    "no_short_filter": Arm(title="no short-episode filter", short_filter=False),
+    "slips": Arm(title="slips of the label button", slips=True),
+    "no_short_filter": Arm(
+        title="slips, no short-episode filter", against="slips", slips=True, short_filter=False
+    ),
     "fixed_low": Arm(title="fixed low frequency", rate="low"),
     "fixed_high": Arm(title="fixed high frequency", rate="high"),
     "cyclical": Arm(title="cyclical learning rate", schedule="cyclical"),
     "learned_reward": Arm(title="learned reward", reward="learned"),
+    "wrong_05": Arm(title="5 % wrong labels", group=EXPERIMENT, wrong=0.05),
+    "wrong_10": Arm(title="10 % wrong labels", group=EXPERIMENT, wrong=0.10),
+    "wrong_20": Arm(title="20 % wrong labels", group=EXPERIMENT, wrong=0.20),
+    "wrong_20_second_look": Arm(
+        title="20 % wrong labels, a second look",
+        group=EXPERIMENT,
+        against="wrong_20",
+        wrong=0.20,
+        second_look=True,
+    ),
+    "wrong_20_lower_bound": Arm(
+        title="20 % wrong labels, lower bound over similar starts",
+        group=EXPERIMENT,
+        against="wrong_20",
+        wrong=0.20,
+        rule="lower_bound",
+    ),
+    "lower_bound": Arm(
+        title="lower bound over similar starts",
+        group=EXPERIMENT,
+        task="insert_slippery",
+        rule="lower_bound",
+    ),
 }
 
 
@@ -100,10 +141,13 @@ def choose(words: Sequence[str]) -> list[str]:
 
 
 def needed(names: Iterable[str]) -> list[str]:
-    """Return the arms with those that they take their budget from, in the order of the table."""
+    """Return the arms with those that they take their budget from or that, on a task of their own,
+    they are compared with; in the order of the table.
+    """
     wanted = set(names)
     if any(not ARMS[name].online for name in wanted):
         wanted.add(REFERENCE)
+    wanted |= {ARMS[name].against for name in wanted if ARMS[name].task}
     return [name for name in ARMS if name in wanted]
 
 

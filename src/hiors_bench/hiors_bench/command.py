@@ -23,7 +23,7 @@ from hiors_bench.world import World, tasks
 from hiors_core.durable import write_atomic
 from hiors_core.errors import InvalidValue, UnknownName
 
-FIRST_TASK = "insert_moisturizer"
+FIRST_TASK = "insert_moisturizer_ee"
 REPORT = "report.md"
 FAILED = 1
 _MOST_SEEDS = 1000
@@ -52,6 +52,9 @@ def main(argv: Sequence[str], config: Path, parser: argparse.ArgumentParser) -> 
         failed = []
     write_up(folder, [j for j in chosen if j.arm != START], shlex.join(argv))
     _say(f"{folder.root / REPORT} and {RESULTS} say how it went")
+    if options.publish is not None:
+        publish(folder, options.publish)
+        _say(f"copied to {options.publish}")
     return FAILED if failed else 0
 
 
@@ -67,12 +70,13 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     )  # fmt: skip
     add("--seeds", nargs="+", metavar="SEED", help="such as 0-4 or 0 2 7 (0-4)")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (3600)")
+    budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (2400)")
     budget.add_argument("--episodes", type=int, help="collected online instead")
     add("--evaluations", type=int, help="episodes of the last evaluation (100)")
     add("--smoke", action="store_true", help="one tiny run of each arm, about two minutes")
     add("--jobs", type=int, default=cores(), help=f"processes at a time ({cores()}, the cores)")
     add("--out", type=Path, help="folder (runs/bench-learning, or runs/bench-smoke)")
+    add("--publish", type=Path, help="folder to copy report, results and pictures to")
     options = parser.parse_args(list(argv))
     if options.jobs < 1:
         raise InvalidValue(f"--jobs must be at least 1, got {options.jobs}")
@@ -129,13 +133,24 @@ def plan(
     for seed in wanted:
         for task in chosen:
             usual = [table.COMPARISON, *([table.ABLATION] if task == chosen[0] else [])]
-            start = Job(task, START, seed)
-            jobs[start] = []
-            for name in table.needed(table.choose(arms or usual)):
-                jobs[Job(task, name, seed)] = [start]
-                if not ARMS[name].online:
-                    jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
+            names = table.choose(arms or usual)
+            anywhere = [name for name in names if not ARMS[name].task]
+            _add(jobs, task, anywhere, seed)
+            for name in (n for n in names if n not in anywhere):
+                if ARMS[name].task not in known:
+                    raise UnknownName("task", ARMS[name].task, known, f"Arm {name} needs it.")
+                _add(jobs, ARMS[name].task, [name], seed)
     return jobs
+
+
+def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int) -> None:
+    """Add the jobs of some arms, after those that they need."""
+    start = Job(task, START, seed)
+    for name in table.needed(names):
+        jobs.setdefault(start, [])
+        jobs[Job(task, name, seed)] = [start]
+        if not ARMS[name].online:
+            jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
 
 
 def write_up(folder: BenchFolder, jobs: Sequence[Job], command: str) -> None:
@@ -148,6 +163,16 @@ def write_up(folder: BenchFolder, jobs: Sequence[Job], command: str) -> None:
         names = [path.name for path in draw(runs, folder.root)]
         text += "\n## Pictures\n\n" + "\n".join(f"![{n}]({n})" for n in names) + "\n"
     write_atomic(folder.root / REPORT, text.encode())
+
+
+def publish(folder: BenchFolder, place: Path) -> None:
+    """Copy what is written at the end into a folder to keep; the report becomes its README.md."""
+    if place.exists() and not place.is_dir():
+        raise InvalidValue(f"--publish {place} is no folder")
+    place.mkdir(parents=True, exist_ok=True)
+    for path in (folder.root / RESULTS, *sorted(folder.root.glob("*.png"))):
+        write_atomic(place / path.name, path.read_bytes())
+    write_atomic(place / "README.md", (folder.root / REPORT).read_bytes())
 
 
 def _teller(folder: BenchFolder, progress: Progress) -> Callable[[Answer], None]:

@@ -6,21 +6,26 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 
-from hiors_bench.arms import ABLATION, ARMS, REFERENCE, Arm
-from hiors_bench.collection import Collector, recorded
-from hiors_bench.learned_reward import LearnedReward
+from hiors_bench.arms import ARMS, LEFT_OUT, REFERENCE, Arm
+from hiors_bench.collection import Attempt, Collector, recorded
 from hiors_bench.measurement import Examiner
 from hiors_bench.methods import HI_ORS, Pupil, make_pupil
 from hiors_bench.runs import START, BenchFolder, Job, Record
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
+from hiors_learner.reward_training import examples, judged, train_reward
 from hiors_learner.trajectory import Trajectory
+from hiors_policy.reward import RewardSettings
 
+Judge = Callable[[Attempt], Trajectory]
+"""Returns an episode with the return that is believed."""
 DEMONSTRATIONS = "demonstrations"
 WEIGHTS = "policy.safetensors"
 
@@ -70,13 +75,13 @@ def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
     examiner = Examiner(world, pupil.policy)
     collector = Collector(world, arm, pupil, work / "store", seeds)
     reference = None if arm.online else folder.load(Job(job.task, REFERENCE, job.seed))
-    judge = LearnedReward(shown, job.seed).judge if arm.reward == "learned" else _as_labelled
+    judge = _judge(arm, shown, job.seed)
     course = _Course(world, arm, pupil, collector, reference, judge)
     course.points.append(_point(0, 0, 0, began or examiner.curve(seeds)))
     points = world.settings.curve_points
     for i in range(1, points + 1):
         course.go(i / points)
-        if arm.group != ABLATION and i < points:
+        if arm.group not in LEFT_OUT and i < points:
             course.points.append(
                 _point(course.frames, course.human_frames, course.steps, examiner.curve(seeds))
             )
@@ -119,8 +124,43 @@ def _begin(
     return None
 
 
-def _as_labelled(trajectory: Trajectory) -> Trajectory:
-    return trajectory
+def classifier(shown: Sequence[Trajectory], seed: int) -> Callable[[Trajectory], Trajectory]:
+    """Return a learned judge in the place of the person, for the ablation of section IV-E.
+
+    It learns from demonstrations alone: their ends look like success, what is before does not.
+    """
+    data = examples(shown, end=0.2, unsure=0.8)
+    network, _ = train_reward(data, RewardSettings(features=data.states.shape[1]), seed=seed)
+    return partial(judged, network=network)
+
+
+def _judge(arm: Arm, shown: Sequence[Trajectory], seed: int) -> Judge:
+    if arm.second_look:
+        return _SecondLook(classifier(shown, seed), arm.wrong, seed)
+    if arm.reward == "learned":
+        learned = classifier(shown, seed)
+        return lambda attempt: learned(attempt.trajectory)
+    return lambda attempt: attempt.trajectory
+
+
+class _SecondLook:
+    """The person judges again, and errs as often, where a classifier contradicts the label."""
+
+    def __init__(
+        self, learned: Callable[[Trajectory], Trajectory], wrong: float, seed: int
+    ) -> None:
+        self._learned, self._wrong = learned, wrong
+        self._rng = np.random.default_rng([14, seed])
+
+    def __call__(self, attempt: Attempt) -> Trajectory:
+        labelled = attempt.trajectory
+        if self._learned(labelled).episode_return == labelled.episode_return:
+            return labelled
+        right = self._rng.random() >= self._wrong
+        rewards = np.zeros_like(labelled.rewards)
+        rewards[-1] = float(attempt.success == right)
+        rewards.setflags(write=False)
+        return replace(labelled, rewards=rewards)
 
 
 def _point(frames: int, human_frames: int, steps: int, counts: tuple[int, int]) -> Record:
@@ -137,7 +177,7 @@ class _Course:
     pupil: Pupil
     collector: Collector
     reference: Record | None
-    judge: Callable[[Trajectory], Trajectory]
+    judge: Judge
     points: list[Record] = field(default_factory=list)
     frames: int = 0
     human_frames: int = 0
@@ -194,7 +234,7 @@ class _Course:
     def _try(self) -> None:
         """Let the policy try once, with the person watching, and offer the episode."""
         tried = self.collector.attempt()
-        intake = self.pupil.agent.add(self.judge(tried.trajectory))
+        intake = self.pupil.agent.add(self.judge(tried))
         self.frames += len(tried.trajectory)
         self.human_frames += tried.trajectory.human_frames
         self.episodes += 1

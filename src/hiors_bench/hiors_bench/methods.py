@@ -59,6 +59,7 @@ def distillation(world: World, arm: Arm) -> DistillSettings:
     """Return the settings of Hi-ORS and of behaviour cloning, with what the arm leaves out."""
     task, learner = world.task, world.learner
     rule = AcceptanceRule(
+        schedule=arm.rule,
         threshold=task.threshold if arm.outcome_filter else EVERYTHING,
         min_length=task.min_length if arm.short_filter else 0.0,
         min_transitions=task.min_transitions if arm.short_filter else 0,

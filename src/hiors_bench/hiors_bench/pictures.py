@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from hiors_bench import tables
-from hiors_bench.arms import ABLATION, ARMS, REFERENCE
+from hiors_bench.arms import ARMS, LEFT_OUT, REFERENCE
 from hiors_bench.runs import Record
 from hiors_bench.statistics import pooled, wilson
 
@@ -146,7 +146,7 @@ def ablations(found: Mapping[str, Seeds], task: str) -> Any:
 
 
 def _has_several_points(arm: str, seeds: Seeds) -> bool:
-    return ARMS[arm].group != ABLATION and all(len(r["curve"]) > 1 for r in seeds.values())
+    return ARMS[arm].group not in LEFT_OUT and all(len(r["curve"]) > 1 for r in seeds.values())
 
 
 def _has_long_limits(arm: str, seeds: Seeds) -> bool:
@@ -162,7 +162,7 @@ def _has_probes(arm: str, seeds: Seeds) -> bool:
 
 
 def _is_ablation(arm: str, seeds: Seeds) -> bool:
-    return bool(seeds) and (ARMS[arm].group == ABLATION or arm == REFERENCE)
+    return bool(seeds) and (ARMS[arm].group in LEFT_OUT or arm == REFERENCE)
 
 
 Picture = tuple[Callable[[str, Seeds], bool], Callable[[Mapping[str, Seeds], str], Any]]

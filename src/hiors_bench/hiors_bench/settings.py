@@ -27,16 +27,17 @@ class BenchSettings:
             only for arms with probes.
         probe_evaluations: episodes of each recovery probe. grid: starts along a side.
         usual, seldom: shares of the episodes that the person watches.
-        glitch: share of the episodes that a slip of the label button ends as a success.
+        glitch: share of the episodes that a slip of the label button ends as a success, in arms
+            with slips.
         pause: probability that the person rests at a change of phase: no-ops.
         cycle: steps of a cycle of the cyclical learning rate.
         execute: rows of a chunk that are executed.
         learner: file of config/learner with network, batch, loss and optimiser.
     """
 
-    demonstrations: int = 40
-    start_steps: int = 2000
-    frames: int = 3600
+    demonstrations: int = 10
+    start_steps: int = 1500
+    frames: int = 2400
     episodes: int = 0
     utd: float = 1.0
     evaluations: int = 100
@@ -45,13 +46,13 @@ class BenchSettings:
     limits: tuple[float, ...] = (0.625, 0.8, 1.0, 1.5, 2.0, 2.5)
     probe_evaluations: int = 10
     grid: int = 5
-    usual: float = 0.6
+    usual: float = 0.8
     seldom: float = 0.3
     glitch: float = 0.1
     pause: float = 0.25
     cycle: int = 900
-    execute: int = 4
-    learner: str = "demo"
+    execute: int = 2
+    learner: str = "bench"
 
     def __post_init__(self) -> None:
         for name, low in _LEAST.items():

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hiors_bench.arms import ABLATION, ARMS, REFERENCE
+from hiors_bench.arms import ABLATION, ARMS, EXPERIMENT, LEFT_OUT, REFERENCE
 from hiors_bench.runs import Record
 from hiors_bench.statistics import (
     Counts,
@@ -30,8 +30,7 @@ def report(runs: Sequence[Record], command: str) -> str:
 def task_report(found: By) -> list[str]:
     """Return the tables of one task, each with its heading."""
     parts = []
-    ablated = [n for n in found if ARMS[n].group == ABLATION]
-    compared = [n for n in found if n not in ablated]
+    compared = [n for n in found if ARMS[n].group not in LEFT_OUT]
     if compared:
         parts += ["### Comparison", comparison(found, compared)]
         parts += ["### Success within a time limit", limits(found, compared)]
@@ -39,8 +38,9 @@ def task_report(found: By) -> list[str]:
         parts += ["### After mishaps", recovery(found, probed)]
     if gridded := [n for n in compared if any(r.get("spatial") for r in found[n].values())]:
         parts += ["### Starts on a grid", spatial(found, gridded)]
-    if ablated:
-        parts += ["### Ablations", ablations(found, ablated)]
+    for group, heading in ((ABLATION, "Ablations"), (EXPERIMENT, "Beyond the paper")):
+        if names := [n for n in found if ARMS[n].group == group]:
+            parts += [f"### {heading}", ablations(found, names)]
     odd = [
         f"- {name}, seed {seed}: {run['status']}"
         for name, seeds in found.items()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hiors_bench.arms import Arm
 from hiors_bench.settings import BenchSettings
+from hiors_core.arbiter_settings import ArbiterSettings
+from hiors_core.chunk import ChunkRules
 from hiors_core.errors import UnknownName
 from hiors_core.robot import Arm as RobotArm
 from hiors_core.robot import RobotModel, load_robot
@@ -70,19 +72,27 @@ class World:
         learner = load_settings(config / "learner" / f"{settings.learner}.yaml")
         self.learner: LearnerSettings = replace(learner, policy=_for(self.task, learner.policy))
 
-    def environment(self, arm: Arm) -> FastEnvironment:
-        """Return an environment that logs transitions at the rates of the arm (eq. 6)."""
+    def environment(self, arm: Arm, execute: int) -> FastEnvironment:
+        """Return an environment that logs transitions at the rates of the arm (eq. 6), for agents
+        that execute so many rows of a chunk.
+        """
         low, high = self.task.f_low, self.task.f_high
         rates = {"varied": (low, high), "low": (low, low), "high": (high, high)}[arm.rate]
         task = replace(self.task, f_low=rates[0], f_high=rates[1])
-        return FastEnvironment(self.robot, replace(self.sim_task, task=task))
+        return FastEnvironment(
+            self.robot, replace(self.sim_task, task=task), settings=_arbiter(execute)
+        )
 
-    def operator(self, watched: str, seed: int) -> ScriptedOperator:
+    def operator(self, arm: Arm, seed: int) -> ScriptedOperator:
         """Return the person, who watches a share of the episodes and always labels."""
         chosen = self.settings
-        attention = {"usual": chosen.usual, "seldom": chosen.seldom, "never": 0.0}[watched]
+        attention = {"usual": chosen.usual, "seldom": chosen.seldom, "never": 0.0}[arm.watched]
         person = OperatorSettings(
-            attention=attention, pause=chosen.pause, glitch=chosen.glitch, name="scripted"
+            attention=attention,
+            pause=chosen.pause,
+            wrong_label=arm.wrong,
+            glitch=chosen.glitch if arm.slips else 0.0,
+            name="scripted",
         )
         return ScriptedOperator(self.sim_task, self._arm(), person, seed=seed)
 
@@ -91,9 +101,9 @@ class World:
         person = OperatorSettings(pause=self.settings.pause, name="demonstrator")
         return ScriptedOperator(self.sim_task, self._arm(), person, seed=seed)
 
-    def evaluator(self) -> Evaluator:
-        """Return what tests policies alone."""
-        return Evaluator(self.robot, self.sim_task, batch=BATCH)
+    def evaluator(self, execute: int) -> Evaluator:
+        """Return what tests agents alone that execute so many rows of a chunk."""
+        return Evaluator(self.robot, self.sim_task, batch=BATCH, settings=_arbiter(execute))
 
     def frames(self, seconds: float) -> int:
         """Return how many rows of a chunk so much time is."""
@@ -106,6 +116,13 @@ class World:
 
     def _arm(self) -> RobotArm:
         return next(arm for arm in self.robot.arms if arm.name == self.task.arm)
+
+
+def _arbiter(execute: int) -> ArbiterSettings:
+    """Return the arbiter's settings. Who decides anew at every row is not blended with the row
+    before: no action would ever be executed as it was chosen.
+    """
+    return ArbiterSettings(chunk=ChunkRules(blend=0.0)) if execute == 1 else ArbiterSettings()
 
 
 def tasks(config: Path) -> list[str]:

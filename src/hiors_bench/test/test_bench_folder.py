@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hiors_bench.command import publish, write_up
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE
 from hiors_core.errors import IntegrityError, InvalidValue
@@ -72,3 +73,15 @@ def test_a_workspace_begins_empty(tmp_path: Path) -> None:
     made = folder(tmp_path)
     (made.workspace(JOB) / "rest").touch()
     assert list(made.workspace(JOB).iterdir()) == []
+
+
+def test_the_report_is_published_with_its_pictures_and_results(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    write_up(made, [], "--smoke")
+    (made.root / "a.png").write_bytes(b"picture")
+    place = tmp_path / "docs" / "results"
+    publish(made, place)
+    assert sorted(p.name for p in place.iterdir()) == ["README.md", "a.png", "results.json"]
+    assert "hiors bench learning --smoke" in (place / "README.md").read_text()
+    with pytest.raises(InvalidValue, match="is no folder"):
+        publish(made, place / "a.png")

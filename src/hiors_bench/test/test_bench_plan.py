@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from hiors_bench.arms import ABLATION, ARMS, COMPARISON, GROUPS, REFERENCE, choose, needed
+from hiors_bench.arms import (
+    ABLATION,
+    ARMS,
+    COMPARISON,
+    GROUPS,
+    LEFT_OUT,
+    REFERENCE,
+    choose,
+    needed,
+)
 from hiors_bench.command import design, main, parse, plan, seeds
 from hiors_bench.runs import START, Job
 from hiors_bench.settings import SMOKE, BenchSettings, from_json, to_json
@@ -27,9 +36,10 @@ def test_every_arm_is_compared_with_one_that_exists() -> None:
 def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
     names = (
         "watched", "outcome_filter", "noop_filter", "short_filter", "rate", "schedule", "reward",
+        "wrong", "slips", "second_look", "rule",
     )  # fmt: skip
     for name, arm in ARMS.items():
-        if arm.group == ABLATION:
+        if arm.group in LEFT_OUT:
             other = ARMS[arm.against]
             changed = [n for n in names if getattr(arm, n) != getattr(other, n)]
             assert len(changed) == 1, f"{name} differs in {changed}"
@@ -67,14 +77,23 @@ def test_seeds_that_do_not_exist_are_refused(word: str) -> None:
 
 
 def test_ablations_run_on_the_first_task_unless_arms_are_named() -> None:
-    jobs = plan(["all"], None, [0], ["pack_detergent", "insert_moisturizer"])
+    jobs = plan(["all"], None, [0], ["pack_detergent", "insert_moisturizer_ee"])
     ablated = {job.task for job in jobs if job.arm in choose([ABLATION])}
     compared = {job.task for job in jobs if job.arm == REFERENCE}
-    assert ablated == {"insert_moisturizer"}
-    assert compared == {"insert_moisturizer", "pack_detergent"}
+    assert ablated == {"insert_moisturizer_ee"}
+    assert compared == {"insert_moisturizer_ee", "pack_detergent"}
     assert "qc" not in {job.arm for job in jobs}
     named = plan(TASKS[:2], ["no_correction"], [0], TASKS)
     assert {job.task for job in named} == set(TASKS[:2])
+
+
+def test_an_arm_with_a_task_of_its_own_runs_there_beside_its_counterpart() -> None:
+    jobs = plan(
+        ["insert_moisturizer"], ["lower_bound", "wrong_05"], [0], [*TASKS, "insert_slippery"]
+    )
+    there = {job.arm for job in jobs if job.task == "insert_slippery"}
+    assert there == {START, REFERENCE, "lower_bound"}
+    assert {j.arm for j in jobs if j.task == "insert_moisturizer"} == {START, "wrong_05"}
 
 
 def test_a_job_comes_after_those_it_needs() -> None:

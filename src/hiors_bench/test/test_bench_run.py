@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("hiors_learner.agents")
-
 from hiors_bench.arms import ARMS, REFERENCE
 from hiors_bench.command import main
-from hiors_bench.experiment import DEMONSTRATIONS, perform
-from hiors_bench.learned_reward import THRESHOLD, LearnedReward
+from hiors_bench.experiment import DEMONSTRATIONS, classifier, perform
 from hiors_bench.methods import distillation, make_pupil
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
 from hiors_bench.world import Seeds, World, tasks
 from hiors_core.errors import InvalidValue, UnknownName
+from hiors_learner.trajectory import make_trajectory
 
 CONFIG = Path(__file__).parents[3] / "config"
 TASK = "insert_moisturizer_ee"
@@ -95,7 +93,7 @@ def test_each_ablation_changes_what_it_says() -> None:
     cyclical = distillation(world, ARMS["cyclical"]).optimizer
     assert (cyclical.schedule, cyclical.period) == ("cyclical", world.settings.cycle)
     for arm, rates in {"fixed_low": (2.5, 2.5), "fixed_high": (10.0, 10.0)}.items():
-        task = world.environment(ARMS[arm]).task.task
+        task = world.environment(ARMS[arm], 2).task.task
         assert (task.f_low, task.f_high) == rates
 
 
@@ -125,13 +123,17 @@ def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolde
 
     pupil = make_pupil(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
     shown = list(recorded(pupil, started.start(TASK, 0) / DEMONSTRATIONS))
-    reward = LearnedReward(shown, seed=0)
+    judge = classifier(shown, seed=0)
     for one in shown:
-        likely = reward.probability(one.states)
-        assert likely[-1] > THRESHOLD > likely[: len(one) // 2].max()
-        assert reward.judge(replace(one, rewards=0 * one.rewards)).episode_return == 1.0
-    with pytest.raises(InvalidValue, match="at least one demonstration"):
-        LearnedReward([])
+        assert judge(replace(one, rewards=0 * one.rewards)).episode_return == 1.0
+        half = len(one) // 2
+        begun = make_trajectory(
+            one.states[: half + 1], one.actions[:half], one.human[:half], one.rewards[:half],
+            dt=one.dt,
+        )  # fmt: skip
+        assert judge(begun).episode_return == 0.0
+    with pytest.raises(InvalidValue, match="no episode to learn a reward from"):
+        classifier([], seed=0)
 
 
 @pytest.mark.slow

@@ -88,6 +88,6 @@ class AgentPolicy:
             return np.empty((0, self._spec.horizon, len(self._spec.names)))
         states = np.stack([self._encoder.encode(o) for o in observations])
         steps = self.agent.act(states, seeds, explore=self.explore)
-        bases = [self._codec.base(o.command) for o in observations]
+        bases = [self._codec.base(o.position) for o in observations]
         chunks = np.stack([self._codec.decode(s, b) for s, b in zip(steps, bases, strict=True)])
         return self._codec.close_or_open(chunks) if self._binary else chunks

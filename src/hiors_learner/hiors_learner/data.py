@@ -77,7 +77,7 @@ class SampleReader:
         for i, one in enumerate(kept):
             seen = one.observation
             rows.states[i] = policy.encoder.encode(seen)
-            rows.actions[i] = policy.codec.encode(one.actions, policy.codec.base(seen.command))
+            rows.actions[i] = policy.codec.encode(one.actions, policy.codec.base(seen.position))
             rows.mask[i] = one.mask
             rows.weight[i] = 1.0
             if spec.cameras:

@@ -30,7 +30,7 @@ from hiors_learner.settings import (
     PacingSettings,
 )
 from hiors_learner.training_set import DEMONSTRATION, ONLINE, TrainingSet
-from hiors_learner.trajectory import Trajectory, windows
+from hiors_learner.trajectory import Trajectory, chunks
 from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
 
 F32 = NDArray[np.float32]
@@ -184,7 +184,7 @@ class DistillAgent:
         )
 
     def _cut(self, trajectory: Trajectory, starts: NDArray[np.int64]) -> Samples:
-        actions, mask = windows(trajectory.actions, starts, self.settings.horizon)
+        actions, mask = chunks(trajectory, starts, self.settings.horizon)
         return dataclasses.replace(
             self._samples(len(starts)),
             states=trajectory.states[starts],

@@ -12,7 +12,8 @@ from hiors_core.clock import to_ns, to_s
 from hiors_core.episode import Episode, load_episode
 from hiors_core.errors import InvalidValue
 from hiors_core.filters import NO_OP_SPAN
-from hiors_core.label import Label
+from hiors_core.label import Label, Outcome
+from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_core.summary import start_of
 from hiors_core.targets import span_motion
@@ -50,6 +51,7 @@ class TrajectoryReader:
     ) -> Trajectory:
         """Return the episode with its return R(τ) as the last step's reward.
 
+        A failure goes on: it is the time that was over, and values are bootstrapped beyond it.
         A transition counts as logged at the grid point after it. An episode that is shorter than
         ``dt`` or has no return is refused with InvalidValue.
         """
@@ -62,12 +64,16 @@ class TrajectoryReader:
         marks, motion = self._marks(episode, grid)
         rewards = np.zeros(len(grid) - 1, np.float32)
         rewards[-1] = label.episode_return
+        seen = [episode.snapshot(int(stamp)) for stamp in grid]
+        commands = self._commands(episode, grid)
         return make_trajectory(
-            [self._encoder.encode(episode.snapshot(int(stamp))) for stamp in grid],
-            self._actions(episode, grid),
+            [self._encoder.encode(one) for one in seen],
+            self._codec.encode(commands[1:], commands[0]),
             self._human(episode, grid),
             rewards,
             dt=self._dt,
+            lead=self._lead(seen, commands)[:-1],
+            terminal=label.outcome is not Outcome.FAILURE,
             marks=marks,
             motion=motion,
             task=episode.task,
@@ -86,10 +92,20 @@ class TrajectoryReader:
         # The last point may lie beyond the end, where everything stays as it was.
         return int(ticks[0]) + np.arange(steps + 1, dtype=np.int64) * to_ns(self._dt)
 
-    def _actions(self, episode: Episode, grid: Stamps) -> NDArray[np.float64]:
+    def _commands(self, episode: Episode, grid: Stamps) -> NDArray[np.float64]:
         rows = episode.actions.interpolate(np.minimum(grid, int(episode.stamps[-1])))
-        absolute = np.stack([self._codec.base(row) for row in rows])
-        return self._codec.encode(absolute[1:], absolute[0])
+        return np.stack([self._codec.base(row) for row in rows])
+
+    def _lead(
+        self, seen: Sequence[Observation], commands: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        ahead = [
+            self._codec.encode(command[None], self._codec.base(one.position))[0]
+            for one, command in zip(seen, commands, strict=True)
+        ]
+        lead = np.stack(ahead)
+        lead[:, self._codec.grippers] = 0.0
+        return lead
 
     @staticmethod
     def _human(episode: Episode, grid: Stamps) -> NDArray[np.bool_]:

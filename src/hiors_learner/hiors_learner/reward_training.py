@@ -4,7 +4,7 @@ Knows no episode store.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,15 +41,34 @@ class RewardReport:
     false_positives: float
 
 
-def examples(trajectories: Sequence[Trajectory], level: float = 1.0) -> Examples:
-    """Return every state, done only where an episode whose return reaches ``level`` ended."""
-    states = [t.states for t in trajectories]
-    done = [np.zeros(len(s), np.bool_) for s in states]
-    for flags, trajectory in zip(done, trajectories, strict=True):
-        flags[-1] = trajectory.episode_return >= level
-    if not states:
+def examples(
+    trajectories: Sequence[Trajectory],
+    level: float = 1.0,
+    *,
+    end: float = 0.0,
+    unsure: float = 0.0,
+) -> Examples:
+    """Return the states of episodes, done where one whose return reaches ``level`` ended.
+
+    Args:
+        end: how long before its end a success looks done [s]; the last state always does.
+        unsure: how long before that it may or may not [s]; these states are left out.
+    """
+    if not trajectories:
         raise InvalidValue("There is no episode to learn a reward from")
-    return Examples(states=np.concatenate(states), done=np.concatenate(done))
+    parts = [_told_apart(t, level, end, unsure) for t in trajectories]
+    states, done = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Examples(states=states, done=done)
+
+
+def judged(trajectory: Trajectory, network: RewardNetwork) -> Trajectory:
+    """Return the episode with the judge's return in the place of the person's: 1 when any of its
+    states is called a success.
+    """
+    rewards = np.zeros_like(trajectory.rewards)
+    rewards[-1] = float(any(network.successes(torch.tensor(trajectory.states))))
+    rewards.setflags(write=False)
+    return replace(trajectory, rewards=rewards)
 
 
 def train_reward(
@@ -91,6 +110,20 @@ def train_reward(
             adam.step()
     network.eval()
     return network, _report(network, data, np.flatnonzero(hidden), loss.item())
+
+
+def _told_apart(
+    trajectory: Trajectory, level: float, end: float, unsure: float
+) -> tuple[NDArray[np.float32], Flags]:
+    count = len(trajectory.states)
+    done = np.zeros(count, np.bool_)
+    if trajectory.episode_return < level:
+        return trajectory.states, done
+    first = count - 1 - round(end / trajectory.dt)
+    done[max(first, 0) :] = True
+    keep = done.copy()
+    keep[: max(first - round(unsure / trajectory.dt), 0)] = True
+    return trajectory.states[keep], done[keep]
 
 
 def _report(

@@ -22,8 +22,10 @@ class Trajectory:
 
     Attributes:
         states: (T + 1, D) features, the last one after the last action.
-        actions: (T, A) what was executed, the policy's or the person's: steps [m] or [rad],
-            grippers 0 closed .. 1 open (hiors_policy.actions).
+        actions: (T, A) what was executed, the policy's or the person's: steps [m] or [rad] from
+            the command before, grippers 0 closed .. 1 open.
+        lead: (T, A) how far that command was ahead of the robot, grippers 0. The first action of a
+            chunk is a step from where the robot is: ``actions`` plus ``lead``.
         human: (T,) whether a person drove. rewards: (T,), their sum is the return R(τ).
         terminal: whether the task ended with the last step; False when it was cut off and could
             have gone on.
@@ -35,6 +37,7 @@ class Trajectory:
 
     states: F32
     actions: F32
+    lead: F32
     human: Flags
     rewards: F32
     dt: float
@@ -67,6 +70,7 @@ def make_trajectory(
     rewards: ArrayLike,
     *,
     dt: float,
+    lead: ArrayLike | None = None,
     grippers: Sequence[int] = (),
     terminal: bool = True,
     marks: ArrayLike | None = None,
@@ -80,11 +84,15 @@ def make_trajectory(
     """Check and freeze the arrays of an episode, or raise InvalidValue.
 
     Args:
-        marks: every step when None. motion: when None, the largest norm of the summed actions
-            within ``span`` [s] after each mark, over all columns but ``grippers``.
+        lead: none when None. marks: every step when None.
+        motion: when None, the largest norm of the summed actions within ``span`` [s] after each
+            mark, over all columns but ``grippers``.
     """
     s, a = _floats(states, "states", 2), _floats(actions, "actions", 2)
     h, r = np.array(human, np.bool_), _floats(rewards, "rewards", 1)
+    ahead = np.zeros_like(a) if lead is None else _floats(lead, "lead", 2)
+    if ahead.shape != a.shape:
+        raise InvalidValue(f"lead needs the shape of actions {a.shape}, got {ahead.shape}")
     if not dt > 0.0 or not len(a) or len(s) != len(a) + 1 or not len(a) == len(h) == len(r):
         raise InvalidValue(
             f"An episode needs T >= 1 actions, human flags and rewards, T + 1 states and dt > 0 s;"
@@ -97,11 +105,12 @@ def make_trajectory(
     moved = _motion(a, m, rows, grippers) if motion is None else _floats(motion, "motion", 1)
     if len(moved) != len(m):
         raise InvalidValue(f"motion needs one value for each of {len(m)} marks, got {len(moved)}")
-    for array in (s, a, h, r, m, moved):
+    for array in (s, a, ahead, h, r, m, moved):
         array.setflags(write=False)
     return Trajectory(
         states=s,
         actions=a,
+        lead=ahead,
         human=h,
         rewards=r,
         dt=dt,
@@ -115,8 +124,17 @@ def make_trajectory(
     )
 
 
+def chunks(trajectory: Trajectory, starts: Index, horizon: int) -> tuple[F32, Flags]:
+    """Return the chunks (n, H, A) that begin at ``starts`` and their masks (n, H); the first row
+    is a step from where the robot is.
+    """
+    found, mask = windows(trajectory.actions, starts, horizon)
+    found[:, 0] += trajectory.lead[starts]
+    return found, mask
+
+
 def windows(actions: F32, starts: Index, horizon: int) -> tuple[F32, Flags]:
-    """Return the chunks (n, H, A) that begin at ``starts`` and their masks (n, H).
+    """Return the rows (n, H, A) from ``starts`` on and their masks (n, H).
 
     Beyond the episode's end the last row is repeated and masked False.
     """
@@ -135,6 +153,6 @@ def _floats(values: ArrayLike, name: str, dimensions: int) -> F32:
 
 def _motion(actions: F32, marks: Index, rows: int, grippers: Sequence[int]) -> F32:
     moving = np.delete(actions, list(grippers), axis=1)
-    chunks, mask = windows(moving, marks, rows)
-    away = np.cumsum(chunks * mask[..., None], axis=1)
+    steps, mask = windows(moving, marks, rows)
+    away = np.cumsum(steps * mask[..., None], axis=1)
     return np.linalg.norm(away, axis=2).max(axis=1, initial=0.0).astype(np.float32)

@@ -11,6 +11,7 @@ from hiors_core.errors import InvalidValue, UnknownName
 from hiors_learner.agent import AgentSpec
 from hiors_learner.agents import AGENTS, make_agent
 from hiors_learner.baselines.qchunk import QChunkSettings
+from hiors_learner.baselines.replay import Replay, join_steps
 from hiors_learner.baselines.sac import SacSettings
 from hiors_learner.distill import DistillSettings
 from hiors_learner.settings import DataSettings, PacingSettings
@@ -178,6 +179,25 @@ def test_failures_teach_a_critic_but_not_an_imitator():
         failed = rollout(agent, 3)
         assert failed.episode_return == 0.0
         assert agent.add(failed).accepted is (name != "hi_ors")
+
+
+@pytest.mark.parametrize(("terminal", "known"), [(True, 6), (False, 4)])
+def test_a_chunk_within_which_the_task_ends_is_known_and_one_cut_off_is_not(terminal, known):
+    steps = np.arange(6, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+    trajectory = make_trajectory(
+        np.zeros((7, 5)), steps, [False] * 6, [0, 0, 0, 0, 0, 1], dt=0.1, terminal=terminal,
+        lead=np.full((6, 3), 0.5), grippers=(2,),
+    )  # fmt: skip
+    replay = Replay(5, 3)
+    replay.add(trajectory)
+    rng = np.random.default_rng(0)
+    drawn = join_steps(*(replay.sample(rng, 200, horizon=3, discount=0.5) for _ in range(2)))
+    first = drawn.actions[:, 0, 0] - 0.5
+    assert sorted(set(first[drawn.whole > 0].tolist())) == list(range(known))
+    last = drawn.actions[first == 5]
+    assert last[0, :, 0].tolist() == [5.5, 5.0, 5.0], "the last action goes on"
+    assert drawn.returns[first == 4][0] == 0.5
+    assert bool((drawn.continues[first == 4] == 0.0).all()) is terminal
 
 
 def test_chunks_do_not_cross_the_end():

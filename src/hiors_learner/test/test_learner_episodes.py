@@ -14,6 +14,7 @@ from hiors_learner.agent_policy import AgentPolicy, agent_spec
 from hiors_learner.agents import make_agent
 from hiors_learner.baselines.sac import SacSettings
 from hiors_learner.episodes import TrajectoryReader
+from hiors_learner.trajectory import chunks
 
 OBJECTS = ("box", "hole")
 
@@ -40,6 +41,24 @@ def test_an_episode_becomes_steps_that_lead_where_it_ended(folder, kind):
         assert trajectory.actions[-1, 6] == 0.0
 
 
+def test_the_first_step_of_a_chunk_starts_at_the_measured_position(folder):
+    episode = load_episode(folder)
+    trajectory = TrajectoryReader(robot(), "joint", OBJECTS).read(episode, judge(1))
+    cut, mask = chunks(trajectory, np.array([2, 9]), 3)
+    assert mask.tolist() == [[True] * 3, [True, False, False]]
+    stamp = int(episode.stamps[0]) + 200_000_000
+    reached = episode.snapshot(stamp).position[:6] + cut[0, :, :6].sum(0)
+    sent = episode.actions.interpolate(np.array([stamp + 300_000_000]))[0]
+    np.testing.assert_allclose(reached, sent[:6], atol=1e-5)
+    assert cut[0, :, 6].tolist() == trajectory.actions[2:5, 6].tolist()
+
+
+def test_a_failure_goes_on_beyond_its_end(folder):
+    reader = TrajectoryReader(robot(), "ee", OBJECTS)
+    assert reader.read(folder, judge(1)).terminal
+    assert not reader.read(folder, judge(2)).terminal
+
+
 def test_what_has_no_return_or_no_length_is_refused(folder):
     reader = TrajectoryReader(robot(), "ee", OBJECTS)
     with pytest.raises(InvalidValue, match="has no return: its label is NONE"):
@@ -48,7 +67,7 @@ def test_what_has_no_return_or_no_length_is_refused(folder):
         TrajectoryReader(robot(), "ee", OBJECTS, dt=0.0)
 
 
-def test_an_agent_drives_the_robot_from_the_command_in_force():
+def test_an_agent_drives_the_robot_from_where_it_is():
     agent = make_agent(
         "hil_serl", agent_spec(robot(), "joint", OBJECTS), SacSettings(hidden=(16,))
     )
@@ -63,7 +82,7 @@ def test_an_agent_drives_the_robot_from_the_command_in_force():
     assert chunk.shape == (1, 7)
     assert chunk[0, 6] in (0.0, 1.0)
     step = agent.act(policy._encoder.encode(seen)[None], [1])[0, 0]
-    np.testing.assert_allclose(chunk[0, :6], robot().home[:6] + 0.1 + step[:6], atol=1e-6)
+    np.testing.assert_allclose(chunk[0, :6], robot().home[:6] + step[:6], atol=1e-6)
     both = policy.predict_batch([seen, seen], seeds=[1, 2])
     np.testing.assert_allclose(both[0], chunk, atol=1e-5)
     assert policy.predict_batch([]).shape == (0, 1, 7)

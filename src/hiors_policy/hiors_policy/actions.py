@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a chunk is written for a network: steps from row to row, starting at the command in force.
+"""How a chunk is written for a network: steps from row to row, starting where the robot is.
 Exactly invertible.
 
-A step is small and has the same spread in every row, so one standard deviation per column is
-enough. Grippers stay absolute.
+The first step starts at the measured position, which the network sees. The command in force runs
+ahead of it by the robot's lag: steps from there would add up the errors of every chunk before.
+Grippers stay absolute.
 """
 
 import numpy as np
@@ -28,12 +29,12 @@ class ActionCodec:
         self._mapper = ActionMapper(robot)
         self.grippers = np.array([unit == "1" for unit in self.space.units])
 
-    def base(self, command: Array) -> Array:
-        """Return the action (A,) that the command in force (N,) amounts to."""
-        command = np.asarray(command, np.float64)
+    def base(self, position: Array) -> Array:
+        """Return the action (A,) that would keep the robot at a position (N,)."""
+        position = np.asarray(position, np.float64)
         if self.space.kind == "joint":
-            return command.copy()
-        return self._mapper.joint_to_ee(command)
+            return position.copy()
+        return self._mapper.joint_to_ee(position)
 
     def encode(self, actions: NDArray[np.floating], base: Array) -> Array:
         """Return steps (H, A) from row to row, the first from ``base`` (A,); grippers stay."""

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from hiors_policy.flow import VelocityField, masked_mean
+from hiors_policy.flow import VelocityField, at_samples, masked_mean
 
 TRAINING_STEPS = 100
 """K of DDPM, as diffusion policies for robots train."""
@@ -45,11 +45,7 @@ class NoisePredictor(VelocityField):
         step = (u * TRAINING_STEPS).long().clamp(max=TRAINING_STEPS - 1)
         kept = self.alpha_bar[step][:, :, None, None]
         point = kept.sqrt() * x1[:, None] + (1.0 - kept).sqrt() * x0
-        guess = self(
-            context.repeat_interleave(x0.shape[1], dim=0),
-            step.flatten() / TRAINING_STEPS,
-            point.flatten(0, 1),
-        ).view_as(x0)
+        guess = at_samples(self, context, step / TRAINING_STEPS, point)
         return masked_mean((guess - x0).square().mean(dim=(1, 3)), mask, weight, valid)
 
     def sample(self, context: Tensor, noise: Tensor, steps: int) -> Tensor:

@@ -122,14 +122,17 @@ def hi_ors_loss(
         u: (B, K). x0: (B, K, H, A) noise.
         valid: number of valid steps to divide by, when the batch is a part of a larger one.
     """
-    samples = x0.shape[1]
-    times = u[:, :, None, None]
     target = x1[:, None] - x0
-    point = x0 + times * target
-    velocity = field(
-        context.repeat_interleave(samples, dim=0), u.flatten(), point.flatten(0, 1)
-    ).view_as(target)
+    velocity = at_samples(field, context, u, x0 + u[:, :, None, None] * target)
     return masked_mean((velocity - target).square().mean(dim=(1, 3)), mask, weight, valid)
+
+
+def at_samples(field: Field, context: Tensor, times: Tensor, points: Tensor) -> Tensor:
+    """Return the field (B, K, H, A) at times (B, K) and points (B, K, H, A) that share contexts
+    (B, C).
+    """
+    repeated = context.repeat_interleave(points.shape[1], dim=0)
+    return field(repeated, times.flatten(), points.flatten(0, 1)).view_as(points)
 
 
 def masked_mean(

@@ -109,7 +109,7 @@ class FlowPolicy:
             self._images(observations),
             torch.from_numpy(self._draw(len(observations), seeds)),
         ).numpy()
-        bases = [self.codec.base(o.command) for o in observations]
+        bases = [self.codec.base(o.position) for o in observations]
         return np.stack([self.codec.decode(s, b) for s, b in zip(steps, bases, strict=True)])
 
     def _images(self, observations: Sequence[Observation]) -> torch.Tensor | None:

@@ -13,7 +13,8 @@ from hiors_core.robot import RobotModel
 from hiors_policy.embodiment import differences
 from hiors_policy.policy import PolicySpec
 
-FORMAT = 1
+FORMAT = 2
+"""1: a chunk's steps began at the command in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,9 @@ def from_json(data: Mapping[str, Any]) -> CheckpointManifest:
     """Return the manifest, or raise IntegrityError naming what is wrong."""
     body = dict(data)
     if body.pop("format", None) != FORMAT:
-        raise IntegrityError(f"manifest format {data.get('format')} is not {FORMAT}")
+        raise IntegrityError(
+            f"manifest format {data.get('format')} is not {FORMAT}: train the policy again"
+        )
     try:
         spec: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in body.pop("spec").items()

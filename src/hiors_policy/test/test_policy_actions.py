@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks as steps from the command in force: inverse, grippers, wrapped rotations, spreads."""
+"""Chunks as steps from the measured position: inverse, grippers, wrapped rotations, spreads."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_decode_inverts_encode(kind: str, arms: tuple[str, ...]):
     np.testing.assert_allclose(codec.decode(steps, base), actions, atol=1e-12)
 
 
-def test_steps_start_at_the_command_in_force():
+def test_steps_start_where_the_robot_is():
     codec = ActionCodec(robot(), "joint")
     base = robot().home
     actions = np.repeat(base[None], 3, axis=0)
@@ -33,7 +33,7 @@ def test_steps_start_at_the_command_in_force():
     assert np.allclose(steps[:, 6], [1.0, 0.4, 0.0]), "grippers stay absolute"
 
 
-def test_the_base_of_the_ee_space_is_the_tool_pose_of_the_command():
+def test_the_base_of_the_ee_space_is_the_tool_pose():
     codec = ActionCodec(robot(), "ee")
     base = codec.base(robot().home)
     assert codec.space.names[3:6] == ("left_rx", "left_ry", "left_rz")

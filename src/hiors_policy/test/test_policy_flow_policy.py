@@ -24,7 +24,7 @@ def test_a_chunk_is_absolute_and_in_the_columns_of_the_spec():
     assert policy.spec.names == robot().names
     still = state_policy(kind="joint")
     still.network.action_std.zero_()
-    expected = np.repeat(seen.command[None, :6], 8, axis=0)
+    expected = np.repeat(seen.position[None, :6], 8, axis=0)
     np.testing.assert_allclose(still.predict(seen)[:, :6], expected, atol=1e-6)
 
 

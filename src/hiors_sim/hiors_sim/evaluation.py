@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hiors_core.arbiter_settings import ArbiterSettings
 from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
@@ -46,11 +47,18 @@ class EvalResult:
 class Evaluator:
     """Keeps the environments from one evaluation to the next."""
 
-    def __init__(self, robot: RobotModel, task: SimTask, *, batch: int = 16) -> None:
-        """Take how many episodes run at a time."""
+    def __init__(
+        self,
+        robot: RobotModel,
+        task: SimTask,
+        *,
+        batch: int = 16,
+        settings: ArbiterSettings | None = None,
+    ) -> None:
+        """Take how many episodes run at a time, and the arbiter's settings."""
         if batch < 1:
             raise InvalidValue(f"batch must be at least 1, got {batch}")
-        self._robot, self._task, self._batch = robot, task, batch
+        self._robot, self._task, self._batch, self._settings = robot, task, batch, settings
         self._environments: list[FastEnvironment] = []
 
     def evaluate(
@@ -67,7 +75,9 @@ class Evaluator:
         ``disturb`` makes what happens to the scene of the episode of each seed.
         """
         while len(self._environments) < min(self._batch, len(seeds)):
-            self._environments.append(FastEnvironment(self._robot, self._task))
+            self._environments.append(
+                FastEnvironment(self._robot, self._task, settings=self._settings)
+            )
         waiting = list(enumerate(seeds))[::-1]
         running = [_Slot(environment) for environment in self._environments[: len(seeds)]]
         results: dict[int, RolloutResult] = {}

@@ -6,7 +6,9 @@ no algorithm.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hiors_core.errors import InvalidValue
@@ -40,7 +42,7 @@ class Scaling(nn.Module):
     def fit(self, trajectories: Sequence[Trajectory], limits: Sequence[float] = ()) -> None:
         """Fit on episodes; ``limits`` (A,) are known largest steps, in the actions' units."""
         states = torch.cat([torch.tensor(t.states) for t in trajectories])
-        actions = torch.cat([torch.tensor(t.actions) for t in trajectories])
+        actions = torch.cat([torch.tensor(a) for t in trajectories for a in _steps(t)])
         if limits and len(limits) != actions.shape[1]:
             raise InvalidValue(f"limits need one value for each of {actions.shape[1]} actions")
         self.mean.copy_(states.mean(0))
@@ -62,6 +64,10 @@ class Scaling(nn.Module):
     def from_unit(self, actions: Tensor) -> Tensor:
         """Return actions in their own units."""
         return actions * self.reach + self.middle
+
+
+def _steps(trajectory: Trajectory) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return trajectory.actions, trajectory.actions + trajectory.lead
 
 
 class EnsembleLinear(nn.Module):

@@ -171,8 +171,9 @@ class QChunkAgent(ReplayAgent):
             factor = chosen.discount**self.horizon * steps.continues
             goal = steps.returns + bias + factor * later
         error = (self._value(self.critic, steps.states, unit) - goal).square()
-        # A chunk that crosses an episode's end has no meaning as one action.
-        return (error * steps.valid[:, -1]).mean()
+        # A chunk within which the task ends is a whole action: without it the last states before
+        # success would never be trained, and every target that leads there would be of chance.
+        return (error * steps.whole).mean()
 
     def _flow_loss(self, context: Tensor, unit: Tensor, valid: Tensor) -> Tensor:
         u = torch.from_numpy(self.rng.random((len(unit), 1), np.float32))

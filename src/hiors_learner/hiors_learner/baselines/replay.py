@@ -3,7 +3,7 @@
 network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -24,9 +24,13 @@ class Steps:
 
     Attributes:
         states, next_states: (n, D), before the first and after the last action.
-        actions: (n, h, A). previous: (n, A), the action before, the first one at a start.
+        actions: (n, h, A), the first one from where the robot is; after the episode's end the last
+            one again.
+        previous: (n, A), the action before, the first one at a start.
         returns: (n,) Σ γ^i r_i up to the chunk's or the episode's end.
         valid: (n, h) False after the episode's end. continues: (n,) 0 after a terminal step.
+        whole: (n,) 1 where the outcome of the chunk is known: it is executed to its end, or the
+            task ends within it. 0 where the episode was cut off within it.
     """
 
     states: Tensor
@@ -36,6 +40,7 @@ class Steps:
     next_states: Tensor
     valid: Tensor
     continues: Tensor
+    whole: Tensor
 
 
 class Replay:
@@ -48,6 +53,7 @@ class Replay:
             "states": np.zeros((0, features), np.float32),
             "next_states": np.zeros((0, features), np.float32),
             "actions": np.zeros((0, actions), np.float32),
+            "lead": np.zeros((0, actions), np.float32),
             "previous": np.zeros((0, actions), np.float32),
             "rewards": np.zeros(0, np.float32),
             "terminal": np.zeros(0, np.float32),
@@ -71,6 +77,7 @@ class Replay:
             "states": trajectory.states[:-1],
             "next_states": trajectory.states[1:],
             "actions": trajectory.actions,
+            "lead": trajectory.lead,
             "previous": np.concatenate([trajectory.actions[:1], trajectory.actions[:-1]]),
             "rewards": trajectory.rewards,
             "terminal": end * np.float32(trajectory.terminal),
@@ -100,14 +107,19 @@ class Replay:
         powers = (discount ** np.arange(horizon)).astype(np.float32)
         terminal = columns["terminal"][index] * valid
         final = index[:, -1]
+        goes_on = 1.0 - terminal.max(1)
+        step = np.minimum(np.arange(horizon), valid.sum(1, keepdims=True) - 1)
+        actions = columns["actions"][np.take_along_axis(index, step, axis=1)]
+        actions[:, 0] += columns["lead"][rows]
         return Steps(
             states=torch.from_numpy(columns["states"][rows]),
-            actions=torch.from_numpy(columns["actions"][index]),
+            actions=torch.from_numpy(actions),
             previous=torch.from_numpy(columns["previous"][rows]),
             returns=torch.from_numpy((columns["rewards"][index] * valid * powers).sum(1)),
             next_states=torch.from_numpy(columns["next_states"][final]),
             valid=torch.from_numpy(valid),
-            continues=torch.from_numpy(1.0 - terminal.max(1)),
+            continues=torch.from_numpy(goes_on),
+            whole=torch.from_numpy(np.where(goes_on == 0.0, 1.0, valid[:, -1]).astype(np.float32)),
         )
 
     def _reserve(self, count: int) -> None:
@@ -124,5 +136,5 @@ class Replay:
 
 def join_steps(*parts: Steps) -> Steps:
     """Return the rows of all parts."""
-    columns = ("states", "actions", "previous", "returns", "next_states", "valid", "continues")
-    return Steps(**{n: torch.cat([getattr(p, n) for p in parts]) for n in columns})
+    names = [f.name for f in fields(Steps)]
+    return Steps(**{n: torch.cat([getattr(p, n) for p in parts]) for n in names})
