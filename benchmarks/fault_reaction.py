@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fault_rig import CLOCK, Rig, wait
+from _fault_rig import CLOCK, Rig, wait
 
 from hiors_core.authority import Request
 
