@@ -221,8 +221,8 @@ class Rig:
         return float(np.abs(np.subtract(sent, self.held)).max()) if sent else 0.0
 
     def moving(self) -> bool:
-        """Whether the last few ServoJ all differ."""
-        return len(self.changes(CLOCK.now() - 300_000_000)) >= 7
+        """Whether the last few ServoJ differ."""
+        return len(self.changes(CLOCK.now() - 300_000_000)) >= 6
 
     def drive(self) -> None:
         """Bring the person to move the arm, from any state."""
@@ -230,8 +230,17 @@ class Rig:
             self.person.ask(Request.RESUME)
         self.person.ask(Request.HOLD)
         self.person.ask(Request.TAKE_OVER)
-        self.person.grip()
-        wait(self.moving, "the arm to move")
+        again = 0
+
+        def moves() -> bool:
+            # On a busy machine the stream may falter; then the person grips anew, as people do.
+            nonlocal again
+            if CLOCK.now() > again:
+                again = CLOCK.now() + 3_000_000_000
+                self.person.grip()
+            return self.moving()
+
+        wait(moves, "the arm to move")
 
 
 def _newest(controller: Any) -> list[tuple[int, tuple[float, ...]]]:
