@@ -62,7 +62,7 @@ class Person:
         }
         self.state: ControlState | None = None
         self.engaged, self.silent, self.clutch, self.last = False, False, 0, 0
-        self._since = time.monotonic()
+        self._since = self._asked = time.monotonic()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -99,19 +99,27 @@ class Person:
 
     def ask(self, request: Request) -> None:
         """Request an authority and wait until it is granted."""
-        wait(self._authority.service_is_ready, "the arbiter's service")
-        future = self._authority.call_async(SetAuthority.Request(request=int(request)))
-        wait(future.done, f"an answer to {request.name}")
-        if not future.result().success:
-            raise SystemExit(future.result().message)
+        self._call(self._authority, SetAuthority.Request(request=int(request)))
 
     def ask_driver(self, name: str) -> None:
         """Ask the driver to clear_error or enable."""
-        wait(self._triggers[name].service_is_ready, f"driver/{name}")
-        future = self._triggers[name].call_async(Trigger.Request())
-        wait(future.done, f"an answer of driver/{name}")
-        if not future.result().success:
-            raise SystemExit(future.result().message)
+        self._call(self._triggers[name], Trigger.Request())
+
+    def _call(self, client: Any, request: Any) -> None:
+        # A server that was killed is known for a while yet, and takes requests with it.
+        futures: list[Any] = []
+
+        def answered() -> bool:
+            if not futures or time.monotonic() > self._asked + 3.0:
+                self._asked = time.monotonic()
+                futures.append(client.call_async(request))
+            return any(future.done() for future in futures)
+
+        wait(client.service_is_ready, client.srv_name)
+        wait(answered, f"an answer of {client.srv_name} to {request}")
+        answer = next(future.result() for future in futures if future.done())
+        if not answer.success:
+            raise SystemExit(answer.message)
 
     @property
     def authority(self) -> Authority | None:
