@@ -21,11 +21,14 @@ from hiors_core.command_stream import CommandStream
 from hiors_core.driver_arm import ArmState, ArmStatus, DriverArm, Reading
 from hiors_core.guard import Guard
 from hiors_core.robot import RobotModel
+from hiors_core.standstill import APART
 
 Array = NDArray[np.float64]
 
 RESUME_WITHIN = 0.02
 """How far a command may be from where the robot stands for the stream to begin [rad]."""
+HOLD_WITHIN = 1.2 * APART
+"""The same in HOLD, when nobody asked for a motion and the arbiter brings the command [rad]."""
 _NO_EPOCH = -1
 _VOID = "holding after a stop or fault: the arbiter must HOLD or hand over first"
 
@@ -208,7 +211,8 @@ class SetPoints:
             if command.authority is not Authority.HOLD and command.epoch <= self._void_epoch:
                 self._void_reason = _VOID
                 continue
-            far = self._guard.too_far(command.position, reading.position, RESUME_WITHIN)
+            within = HOLD_WITHIN if command.authority is Authority.HOLD else RESUME_WITHIN
+            far = self._guard.too_far(command.position, reading.position, within)
             if far is None:
                 self._void_epoch = None
                 with self._lock:

@@ -42,16 +42,21 @@ class Standstill:
         """Notice anew, wherever it was noticed last: somebody else has the robot."""
         self._noticed = None
 
+    def ignores(self, command: Array, now: int) -> bool:
+        """Say whether the robot has stood for a while elsewhere than its command (N,)."""
+        place = self._place
+        if place is None or now - self._since < _STILL_TIME:
+            return False
+        return self._distance(command, place) > APART
+
     def elsewhere(self, command: Array, held_since: int, now: int) -> bool:
-        """Say, once a place, that the robot stands elsewhere than its command (N,).
+        """Say, once a place, that the robot stands elsewhere than the command (N,) at rest.
 
         Args:
             held_since: when the robot was let alone [ns].
         """
         place = self._place
-        if place is None or now - max(held_since, self._since) < _STILL_TIME:
-            return False
-        if self._distance(command, place) <= APART:
+        if place is None or now - held_since < _STILL_TIME or not self.ignores(command, now):
             return False
         if self._noticed is not None and self._distance(place, self._noticed) <= _MOVED:
             return False

@@ -274,3 +274,13 @@ def test_a_robot_that_is_where_it_should_be_keeps_its_command():
     held = rig.arbiter.command
     near = held + np.array([0.004, 0, 0, 0, 0, 0, 0])
     np.testing.assert_array_equal(stand(rig, near, 60), held)
+
+
+@pytest.mark.parametrize("request_", [Request.HOLD, Request.TAKE_OVER, Request.HOME])
+def test_a_request_begins_where_a_robot_stands_that_did_not_obey(request_: Request):
+    rig = driving_rig()
+    rig.run(10)
+    stuck = rig.arbiter.command
+    assert np.abs(stand(rig, stuck, 17) - stuck)[:6].max() > 0.02
+    assert rig.ask(request_).ok
+    np.testing.assert_array_equal(rig.arbiter.command[:6], stuck[:6])

@@ -113,7 +113,7 @@ def test_a_fast_command_is_cut_and_the_cut_is_in_the_answer(rig: Rig) -> None:
 
 
 def test_a_new_driver_waits_until_the_command_is_where_the_robot_stands(rig: Rig) -> None:
-    rig.say(0.03, Authority.HOLD)
+    rig.say(0.015, Authority.HOLD)
     assert rig.turn(3).startswith("holding, HOLD brings the command to the robot: left_joint1")
     assert rig.sent == 0
     rig.say(0.0, Authority.HOLD)
@@ -189,7 +189,7 @@ def test_after_a_stop_nothing_moves_before_a_new_epoch_or_hold(rig: Rig) -> None
     rig.say(0.02, Authority.POLICY, epoch=2)
     assert rig.turn(2).startswith("holding after a stop or fault")
     assert rig.sent == sent
-    rig.say(0.02, Authority.HOLD, epoch=2)
+    rig.say(0.01, Authority.HOLD, epoch=2)
     assert rig.turn() == ""
 
 
