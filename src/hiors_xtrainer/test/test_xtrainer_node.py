@@ -20,6 +20,7 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
@@ -120,6 +121,7 @@ def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
             message = ControlCommand(
                 tick=next(sent),
                 epoch=4,
+                authority=int(Authority.POLICY),
                 names=list(graph.robot.names),
                 position=goal.tolist(),
                 policy_version="v000003",
