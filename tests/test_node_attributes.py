@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No node of ours hides an attribute of rclpy's Node, such as _clock or _parameters."""
+"""No node of ours hides an attribute of rclpy's Node, such as _clock; each runs with python -m."""
 
 import ast
 import re
@@ -41,3 +41,10 @@ def test_the_reader_finds_what_rclpy_keeps() -> None:
 @pytest.mark.parametrize("path", node_modules(), ids=lambda p: p.stem)
 def test_no_attribute_of_rclpy_is_hidden(path: Path) -> None:
     assert assigned(path) & taken() == set()
+
+
+@pytest.mark.parametrize("path", node_modules(), ids=lambda p: p.stem)
+def test_every_node_runs_with_python_m(path: Path) -> None:
+    text = path.read_text("utf-8")
+    if "\ndef main(" in text:
+        assert '\nif __name__ == "__main__":\n' in text

@@ -227,3 +227,7 @@ def main() -> int:
     # A callback that computes in Python must give the control thread the interpreter at once.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     return run_node(ArbiterNode, realtime=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

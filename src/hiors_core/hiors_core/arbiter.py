@@ -23,6 +23,7 @@ from hiors_core.errors import InvalidValue, StateError
 from hiors_core.homing import HomePath
 from hiors_core.motion import Mask, Motion
 from hiors_core.robot import RobotModel
+from hiors_core.standstill import Standstill
 from hiors_core.teleop import ArmTeleop, Phase, Teleop
 from hiors_core.transitions import EVENT_OF_REQUEST, TRANSITIONS, Event, legal_requests
 
@@ -55,6 +56,7 @@ class Arbiter:
         n = len(robot.names)
         self._mapper = ActionMapper(robot)
         self._motion = Motion(robot, self.dt, memory=self.settings.chunk.max_age + 0.5)
+        self._standstill = Standstill(self._motion.joints)
         spaces = tuple(action_space(robot, kind) for kind in self.settings.action_spaces)
         self._buffer = ChunkBuffer(spaces, self.settings.chunk)
         self._columns = tuple(robot.columns(arm) for arm in robot.arms)
@@ -144,6 +146,7 @@ class Arbiter:
         if 0 < self._feedback_stamp - stamp < to_ns(1.0):
             return self._refuse("refused_feedback", "stamp: before the last one")
         self._measured, self._feedback_stamp = position, stamp
+        self._standstill.see(position, stamp)
         if not self._has_feedback:
             self._has_feedback = True
             self._motion.settle(position, stamp, grippers=True)
@@ -190,7 +193,7 @@ class Arbiter:
             return RequestResult(ok=True, message=f"already {after.name}")
         if request is Request.TAKE_OVER and not self._person_drives:
             self._counts["interventions"] += 1
-        if request is Request.RESUME:
+        if request is Request.RESUME or self._standstill.ignores(self._motion.command, now):
             self._motion.settle(self._measured, now)
         self._change(event, reason or event.value, now)
         if request is Request.HOME:
@@ -309,7 +312,7 @@ class Arbiter:
             self._change(Event.LOST, problem, now)
             if resume:
                 self._resume_until = now + to_ns(self.settings.resume_window)
-        if strayed and self._motion.at_rest:
+        if self._motion.at_rest and (strayed or (not stale and self._left_behind(now))):
             self._motion.settle(self._measured, now)
         self._watch_policy(now)
         self._watch_home(now)
@@ -332,6 +335,10 @@ class Arbiter:
         if away[worst] <= self.settings.follow_tolerance:
             return ""
         return f"follow: {self.robot.names[worst]} is {away[worst]:.2f} rad from its command"
+
+    def _left_behind(self, now: int) -> bool:
+        held = self._authority is Authority.HOLD
+        return held and self._standstill.elsewhere(self._motion.command, self._since, now)
 
     def _watch_policy(self, now: int) -> None:
         settings = self.settings
@@ -384,6 +391,7 @@ class Arbiter:
         if event is Event.FRESH:
             return
         self._epoch += 1
+        self._standstill.forget()
         self._buffer.clear()
         if not keep:
             self._home = None

@@ -44,6 +44,11 @@ class CommandStream:
         self._commands.clear()
         self._arrival = None
 
+    def forget_before(self, command: Command) -> None:
+        """Forget what came before this command: playback begins with it."""
+        while self._commands and self._commands[0][1] is not command:
+            self._commands.popleft()
+
     def age(self, now: int) -> float | None:
         """Return the time since the last command arrived [s], None when there is none."""
         return None if self._arrival is None else (now - self._arrival) / 1e9

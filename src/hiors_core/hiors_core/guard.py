@@ -43,17 +43,18 @@ class Guard:
             )
         return None
 
-    def too_far(self, target: Array, here: Array) -> str | None:
+    def too_far(self, target: Array, here: Array, at_most: float | None = None) -> str | None:
         """Return which joint of ``target`` is farther from ``here`` than a command may be, or
-        None.
+        than ``at_most`` [rad]; None when none is.
         """
+        bound = self._max_jump if at_most is None else at_most
         away = np.where(self._is_joint, np.abs(target - here), 0.0)
         i = int(away.argmax())
-        if away[i] <= self._max_jump:
+        if away[i] <= bound:
             return None
         return (
             f"{self._names[i]} is commanded {away[i]:.2f} rad away from where it is"
-            f" (at most {self._max_jump}); start from the arm's position"
+            f" (at most {bound}); start from the arm's position"
         )
 
     def cut(self, target: Array, previous: Array) -> tuple[Array, list[str]]:

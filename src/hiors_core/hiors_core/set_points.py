@@ -2,8 +2,8 @@
 """What every driver does with the arbiter's commands: one set-point for all arms at a steady rate.
 
 All arms move or none does. Silence of the arbiter holds the robot; a fault or a stop holds it
-until the arbiter says HOLD or begins a new epoch, so that nothing that was under way goes on by
-itself. Starts no thread: a driver lends one to ``run``.
+until the arbiter says HOLD or begins a new epoch, and commands where the robot stands, so that
+nothing that was under way goes on by itself. Starts no thread: a driver lends one to ``run``.
 """
 
 import threading
@@ -21,8 +21,16 @@ from hiors_core.command_stream import CommandStream
 from hiors_core.driver_arm import ArmState, ArmStatus, DriverArm, Reading
 from hiors_core.guard import Guard
 from hiors_core.robot import RobotModel
+from hiors_core.standstill import APART
 
 Array = NDArray[np.float64]
+
+RESUME_WITHIN = 0.02
+"""How far a command may be from where the robot stands for the stream to begin [rad]."""
+HOLD_WITHIN = 1.2 * APART
+"""The same in HOLD, when nobody asked for a motion and the arbiter brings the command [rad]."""
+_NO_EPOCH = -1
+_VOID = "holding after a stop or fault: the arbiter must HOLD or hand over first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +95,12 @@ class SetPoints:
         columns = [robot.columns(arm) for arm in robot.arms]
         self._arms = tuple(zip(arms, columns, strict=True))
         self._stream = CommandStream(settings.delay)
+        self._arrived: list[Command] = []
         self._lock = threading.Lock()
         self._last: Array | None = None
         self._last_sent = 0
-        self._void_epoch: int | None = None
-        self._problem = "no command yet"
+        self._void_epoch: int | None = _NO_EPOCH
+        self._void_reason = self._problem = "no command yet"
         self._refusal = ""
         self._sent = self._refused = self._late = 0
         self._periods: deque[float] = deque(maxlen=300)
@@ -102,6 +111,7 @@ class SetPoints:
         with self._lock:
             if reason is None:
                 self._stream.push(command, self._clock.now())
+                self._arrived.append(command)
                 self._refusal = ""
             else:
                 self._refused += 1
@@ -151,16 +161,20 @@ class SetPoints:
 
     def tick(self, now: int) -> None:
         """Send the set-point of ``now`` [ns], or none."""
-        healthy = [arm.check() for arm, _ in self._arms]
+        for arm, _ in self._arms:
+            arm.check()
         with self._lock:
             newest, age = self._stream.newest, self._stream.age(now)
-            target, answered = self._stream.sample(now), self._stream.take_due(now)
-        problem = self._hold_reason(newest, age, all(healthy))
-        if problem is None and target is not None:
-            problem = self._far(newest) or self._send(target, answered, now)
+            arrived, self._arrived = self._arrived, []
+        problem = self._hold_reason(newest, age) or self._void(arrived)
+        if problem is None:
+            with self._lock:
+                target, answered = self._stream.sample(now), self._stream.take_due(now)
+            if target is not None:
+                problem = self._far(newest) or self._send(target, answered, now)
         self._problem = problem or ""
 
-    def _hold_reason(self, newest: Command | None, age: float | None, healthy: bool) -> str | None:
+    def _hold_reason(self, newest: Command | None, age: float | None) -> str | None:
         """Return why nothing may move now, and keep the latches."""
         stop = newest is not None and newest.authority is Authority.STOPPED
         for arm, _ in self._arms:
@@ -168,16 +182,15 @@ class SetPoints:
                 arm.stop()
             elif arm.status.state is ArmState.STOPPED:
                 arm.release()
-                healthy = False
-        if stop or not healthy:
+        if stop or any(arm.status.state is not ArmState.READY for arm, _ in self._arms):
             self._hold(newest)
-            return self._trouble() or "stop released"
+            return self._trouble() or "stopped by the arbiter"
         if newest is None or age is None:
             return "no command yet"
         if age > self._settings.command_timeout:
             self._end_stream()
             return f"holding: no command for {self._settings.command_timeout} s"
-        return self._void(newest)
+        return None
 
     def _trouble(self) -> str:
         statuses = [(arm.name, arm.status) for arm, _ in self._arms]
@@ -187,17 +200,31 @@ class SetPoints:
             if status.state is not ArmState.READY
         )
 
-    def _void(self, newest: Command) -> str | None:
+    def _void(self, arrived: Sequence[Command]) -> str | None:
+        """Return why the stream may not begin yet; one command that may begin it is enough."""
         if self._void_epoch is None:
             return None
-        if newest.authority is not Authority.HOLD and newest.epoch <= self._void_epoch:
-            return "holding after a stop or fault: the arbiter must HOLD or hand over first"
-        self._void_epoch = None
-        return None
+        reading = self.reading()
+        if reading is None:
+            return "holding: no fresh feedback"
+        for command in arrived:
+            if command.authority is not Authority.HOLD and command.epoch <= self._void_epoch:
+                self._void_reason = _VOID
+                continue
+            within = HOLD_WITHIN if command.authority is Authority.HOLD else RESUME_WITHIN
+            far = self._guard.too_far(command.position, reading.position, within)
+            if far is None:
+                self._void_epoch = None
+                with self._lock:
+                    self._stream.forget_before(command)
+                return None
+            self._void_reason = f"holding, HOLD brings the command to the robot: {far}"
+        return self._void_reason
 
     def _hold(self, newest: Command | None) -> None:
         if newest is not None:
             self._void_epoch = max(self._void_epoch or 0, newest.epoch)
+            self._void_reason = _VOID
         self._last = None
 
     def _end_stream(self) -> None:

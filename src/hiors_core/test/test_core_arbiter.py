@@ -231,3 +231,56 @@ def test_a_robot_that_does_not_follow_is_hold_and_the_command_comes_to_it():
     assert rig.arbiter.reason.startswith("follow: left_joint1")
     assert not rig.arbiter.wants_chunks
     np.testing.assert_allclose(command.position[:6], stuck[:6])
+
+
+def stuck_rig(away: float) -> tuple[Rig, np.ndarray]:
+    """Somebody drove on for a while although the robot stood; now it is HOLD."""
+    rig = driving_rig()
+    rig.run(20)
+    stuck = rig.arbiter.command.copy()
+    stuck[0] -= away
+    rig.ask(Request.HOLD)
+    stand(rig, stuck, 10)
+    return rig, stuck
+
+
+def stand(rig: Rig, position: np.ndarray, ticks: int) -> np.ndarray:
+    for _ in range(ticks):
+        now = rig.clock.advance(DT)
+        rig.arbiter.on_feedback(position, now)
+        rig.commands.append(rig.arbiter.tick(now))
+    return rig.commands[-1].position
+
+
+def test_in_hold_the_command_comes_to_a_robot_that_stands_elsewhere():
+    rig, stuck = stuck_rig(0.2)
+    assert np.abs(rig.arbiter.command[:6] - stuck[:6]).max() > 0.15, "it may still be coming"
+    np.testing.assert_allclose(stand(rig, stuck, 15)[:6], stuck[:6])
+    assert rig.arbiter.authority is Authority.HOLD
+
+
+def test_an_arm_that_gives_way_does_not_take_its_command_down_with_it():
+    rig, stuck = stuck_rig(0.05)
+    settled = stand(rig, stuck, 15)
+    np.testing.assert_allclose(settled[:6], stuck[:6])
+    lower = stuck - np.array([0.05, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_allclose(stand(rig, lower, 60)[:6], settled[:6])
+    moved = stuck - np.array([0.15, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_allclose(stand(rig, moved, 60)[:6], moved[:6])
+
+
+def test_a_robot_that_is_where_it_should_be_keeps_its_command():
+    rig, _ = stuck_rig(0.0)
+    held = rig.arbiter.command
+    near = held + np.array([0.004, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(stand(rig, near, 60), held)
+
+
+@pytest.mark.parametrize("request_", [Request.HOLD, Request.TAKE_OVER, Request.HOME])
+def test_a_request_begins_where_a_robot_stands_that_did_not_obey(request_: Request):
+    rig = driving_rig()
+    rig.run(10)
+    stuck = rig.arbiter.command
+    assert np.abs(stand(rig, stuck, 17) - stuck)[:6].max() > 0.02
+    assert rig.ask(request_).ok
+    np.testing.assert_array_equal(rig.arbiter.command[:6], stuck[:6])

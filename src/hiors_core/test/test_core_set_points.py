@@ -103,11 +103,40 @@ def test_every_arm_gets_its_columns_and_the_answer_says_what_was_sent(rig: Rig) 
 
 
 def test_a_fast_command_is_cut_and_the_cut_is_in_the_answer(rig: Rig) -> None:
+    rig.say(0.0)
+    rig.turn()
     rig.say(0.5)
     rig.turn()
     most = 2.0 * 0.03 * 1.25
     assert rig.arms[0].position[0] - ROBOT.home[0] == pytest.approx(most)
     assert rig.executed[-1].limited == ("driver: left_joint1 step +0.500 cut to +0.075",)
+
+
+def test_a_new_driver_waits_until_the_command_is_where_the_robot_stands(rig: Rig) -> None:
+    rig.say(0.015, Authority.HOLD)
+    assert rig.turn(3).startswith("holding, HOLD brings the command to the robot: left_joint1")
+    assert rig.sent == 0
+    rig.say(0.0, Authority.HOLD)
+    assert rig.turn() == ""
+
+
+@pytest.mark.parametrize("authority", [Authority.HOLD, Authority.HUMAN])
+def test_after_a_fault_the_robot_does_not_go_to_where_it_was_to_go(
+    rig: Rig, authority: Authority
+) -> None:
+    rig.say(0.0)
+    rig.turn()
+    rig.arms[0].state = ArmState.FAULT
+    rig.say(0.2)
+    rig.turn()
+    rig.arms[0].state = ArmState.READY
+    sent = rig.sent
+    rig.say(0.2, authority, epoch=2)
+    assert "left_joint1 is commanded 0.20 rad away" in rig.turn(3)
+    assert rig.sent == sent
+    rig.say(0.0, authority, epoch=3)
+    assert rig.turn() == ""
+    np.testing.assert_array_equal(rig.arms[0].position, ROBOT.home[:7])
 
 
 def test_silence_repeats_the_last_set_point_once_then_nothing(rig: Rig) -> None:
@@ -160,7 +189,7 @@ def test_after_a_stop_nothing_moves_before_a_new_epoch_or_hold(rig: Rig) -> None
     rig.say(0.02, Authority.POLICY, epoch=2)
     assert rig.turn(2).startswith("holding after a stop or fault")
     assert rig.sent == sent
-    rig.say(0.02, Authority.HOLD, epoch=2)
+    rig.say(0.01, Authority.HOLD, epoch=2)
     assert rig.turn() == ""
 
 

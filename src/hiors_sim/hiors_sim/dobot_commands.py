@@ -9,17 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hiors_sim.dobot_motion import Motion, limit_alarm
-from hiors_sim.dobot_text import FAILED, PARAMETER_COUNT, Port, Refusal, Request, values
-from hiors_sim.servo import ServoParameters
+from hiors_sim.dobot_moves import MOTIONS, Handler, solve, wait
+from hiors_sim.dobot_text import FAILED, Port, Refusal, Request, values
 
 if TYPE_CHECKING:
     from hiors_sim.dobot_controller import DobotController
-
-Array = NDArray[np.float64]
-Handler = Callable[["DobotController", Request], str]
 
 
 def _ok(action: Callable[[DobotController], object]) -> Handler:
@@ -128,6 +123,15 @@ def _accept(_: DobotController, __: Request) -> str:
     return ""
 
 
+def _brake(controller: DobotController, request: Request) -> str:
+    request.count(2)
+    request.integer(0, 1, 6)
+    request.integer(1, 0, 1)
+    if controller.state.enabled:
+        raise Refusal(FAILED)
+    return ""
+
+
 def _forward(controller: DobotController, request: Request) -> str:
     request.count(8)
     joints = np.radians(request.numbers(0, 6))
@@ -141,121 +145,7 @@ def _inverse(controller: DobotController, request: Request) -> str:
     seed = controller.plant.read().position
     if len(request.args) == 10 and request.integer(8, 0, 1):
         seed = np.radians(request.tuple(9, 6))
-    return values(np.degrees(_solve(controller, request.numbers(0, 6), seed, tool)).tolist())
-
-
-def _solve(
-    controller: DobotController, vector: list[float], seed: Array, tool: tuple[float, ...]
-) -> Array:
-    joints = controller.kinematics.solve(np.array(vector), seed, tool)
-    if joints is None:
-        raise Refusal(FAILED)
-    return joints
-
-
-def _require_ready(controller: DobotController) -> None:
-    if not controller.state.ready:
-        raise Refusal(FAILED)
-
-
-def _servo_j(controller: DobotController, request: Request) -> str:
-    # t may be positional, as the maker's own X-Trainer software sends it.
-    request.count(6, 7)
-    v4 = controller.state.settings.protocol == "v4"
-    ahead = "aheadtime" if v4 else "lookahead_time"
-    request.only("t", ahead, "gain")
-    joints = np.radians(request.numbers(0, 6))
-    positional = request.number(6, 0.02, 3600.0) if len(request.args) == 7 else 0.1
-    parameters = ServoParameters(
-        duration=request.option("t", positional, 0.004 if v4 else 0.02, 3600.0),
-        lookahead=request.option(ahead, 50.0, 20.0, 100.0),
-        gain=request.option("gain", 500.0, 200.0, 1000.0),
-    )
-    _require_ready(controller)
-    controller.queue.servo(joints, parameters)
-    return str(controller.commands["servoj"]) if v4 else ""
-
-
-def _servo_p(controller: DobotController, request: Request) -> str:
-    request.count(6)
-    request.only()
-    vector = request.numbers(0, 6)
-    _require_ready(controller)
-    joints = _solve(controller, vector, controller.plant.read().target, controller.tool())
-    controller.queue.servo(joints, ServoParameters(duration=0.03))
-    return ""
-
-
-def _speed(controller: DobotController, request: Request, key: str) -> float:
-    ratios = controller.state.ratios
-    ratio = request.option(key, ratios.get(key, 50), 1, 100) / 100.0
-    return ratio * ratios["speedfactor"] / 100.0
-
-
-def _move_joints(controller: DobotController, request: Request) -> str:
-    if len(request.args) != 6:
-        raise Refusal(PARAMETER_COUNT)
-    request.only("user", "tool", "speedj", "accj")
-    numbers = request.numbers(0, 6)
-    _require_ready(controller)
-    start = controller.queue.end
-    if request.name == "movj":
-        end = _solve(controller, numbers, start, controller.tool())
-    else:
-        end = np.radians(numbers)
-        end = start + end if request.name == "reljointmovj" else end
-    if alarm := limit_alarm(np.degrees(end), controller.state.settings):
-        controller.state.raise_alarm(alarm)
-        raise Refusal(FAILED)
-    speed = controller.state.settings.max_joint_speed * _speed(controller, request, "speedj")
-    duration = 1.5 * float(np.abs(np.degrees(end - start)).max()) / speed
-    controller.queue.append(Motion(lambda s: start + s * (end - start), duration), end)
-    return ""
-
-
-def _move_line(controller: DobotController, request: Request) -> str:
-    if len(request.args) != 6:
-        raise Refusal(PARAMETER_COUNT)
-    request.only("user", "tool", "speedl", "accl")
-    goal = np.array(request.numbers(0, 6))
-    _require_ready(controller)
-    tool = controller.tool()
-    start = controller.queue.end
-    begin = controller.kinematics.vector(start, tool)
-    turn = (goal[3:] - begin[3:] + 180.0) % 360.0 - 180.0
-    way = np.concatenate([goal[:3] - begin[:3], turn])
-    points = [start]
-    for s in np.linspace(0.0, 1.0, 21)[1:]:
-        points.append(_solve(controller, (begin + s * way).tolist(), points[-1], tool))
-    grid, table = np.linspace(0.0, 1.0, 21), np.array(points)
-
-    def path(s: float) -> Array:
-        return np.array([np.interp(s, grid, table[:, i]) for i in range(6)])
-
-    speed = 1000.0 * _speed(controller, request, "speedl")
-    duration = 1.5 * max(float(np.linalg.norm(way[:3])) / speed, float(np.abs(turn).max()) / 90.0)
-    controller.queue.append(Motion(path, duration), points[-1])
-    return ""
-
-
-def _stop_v4(controller: DobotController, request: Request) -> str:
-    request.count(1)
-    if request.integer(0, 0, 1):
-        controller.state.emergency_stop()
-    return ""
-
-
-def _forward_v4(controller: DobotController, request: Request) -> str:
-    request.count(6)
-    request.only("user", "tool")
-    joints = np.radians(request.numbers(0, 6))
-    tool = controller.tool(int(request.option("tool", controller.state.tool, 0, 9)))
-    return values(controller.kinematics.vector(joints, tool).tolist())
-
-
-def _sync(_: DobotController, request: Request) -> str:
-    request.count(0)
-    return ""
+    return values(np.degrees(solve(controller, request.numbers(0, 6), seed, tool)).tolist())
 
 
 COMMANDS: dict[Port, dict[str, Handler]] = {
@@ -285,35 +175,12 @@ COMMANDS: dict[Port, dict[str, Handler]] = {
         "tooldoexecute": _accept,
         "payload": _accept,
         "setcollisionlevel": _accept,
+        "setcollidedrag": _accept,
+        "brakecontrol": _brake,
+        "wait": wait,
         "positivesolution": _forward,
         "inversesolution": _inverse,
         **dict.fromkeys(["speedfactor", "speedj", "accj", "speedl", "accl", "cp"], _ratio),
     },
-    Port.MOTION: {
-        "servoj": _servo_j,
-        "servop": _servo_p,
-        "jointmovj": _move_joints,
-        "reljointmovj": _move_joints,
-        "movj": _move_joints,
-        "movl": _move_line,
-        "sync": _sync,
-    },
+    Port.MOTION: MOTIONS,
 }
-
-_ONLY_V3 = (
-    "resetrobot", "speedj", "speedl", "doexecute", "tooldoexecute", "positivesolution",
-    "inversesolution",
-)  # fmt: skip
-COMMANDS_V4: dict[str, Handler] = {
-    **{name: c for name, c in COMMANDS[Port.DASHBOARD].items() if name not in _ONLY_V3},
-    "stop": COMMANDS[Port.DASHBOARD]["resetrobot"],
-    "emergencystop": _stop_v4,
-    "requestcontrol": _accept,
-    "velj": _ratio,
-    "vell": _ratio,
-    "doinstant": _output,
-    "tooldoinstant": _accept,
-    "positivekin": _forward_v4,
-    "servoj": _servo_j,
-}
-"""Commands of protocol V4 that are emulated; all of them arrive on the dashboard port."""

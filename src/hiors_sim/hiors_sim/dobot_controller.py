@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hiors_core.clock import Clock
 from hiors_core.robot import Arm
-from hiors_sim.dobot_commands import COMMANDS, COMMANDS_V4
+from hiors_sim.dobot_commands import COMMANDS
+from hiors_sim.dobot_commands_v4 import COMMANDS_V4, MOTIONS_V4
 from hiors_sim.dobot_feedback import PACKET, SIZE, TEST_VALUE
 from hiors_sim.dobot_kinematics import DobotKinematics
 from hiors_sim.dobot_motion import MotionQueue
@@ -28,7 +29,7 @@ STREAMED = ("servoj", "servop")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One command of the motion port: when [ns], what, its numbers, and the error id it got."""
+    """One motion command: when [ns], what, its numbers, and the error id it got."""
 
     stamp: int
     name: str
@@ -49,6 +50,8 @@ class DobotController:
 
     state: ControllerState
     queue: MotionQueue
+    last_command_id: int = 0
+    """Number of the motion that was queued last (V4)."""
 
     def __init__(
         self, plant: JointPlant, arm: Arm, clock: Clock, settings: ControllerSettings
@@ -78,12 +81,18 @@ class DobotController:
             value = command(self, request)
         except Refusal as refusal:
             error_id = refusal.error_id
-        streamed = name in STREAMED and (self._is_v4 or port is Port.MOTION)
-        if request is not None and (streamed or port is Port.MOTION):
+        motion = name in MOTIONS_V4 if self._is_v4 else port is Port.MOTION
+        if request is not None and motion:
             self._record(request, error_id)
-        if streamed and not self._is_v4 and not self.state.settings.servoj_replies:
+        silent = not self._is_v4 and not self.state.settings.servoj_replies
+        if motion and name in STREAMED and silent:
             return Answer(None)
         return Answer(reply(error_id, value, text.strip()), when_idle=name == "sync")
+
+    @property
+    def current_command_id(self) -> int:
+        """Number of the motion that runs, or that ran last (V4)."""
+        return self.last_command_id - self.queue.waiting
 
     def tick(self) -> JointReading:
         """Advance queued motion and supervise; call every 8 ms."""
@@ -114,6 +123,7 @@ class DobotController:
         p["brake_status"] = 0b111111 if state.enabled else 0
         p["enable_status"], p["drag_status"] = state.enabled, state.dragging
         p["running_status"], p["error_status"] = state.running, state.alarmed
+        p["current_command_id"] = self.current_command_id if self._is_v4 else 0
         p["robot_type"], p["load"] = state.settings.robot_type, state.load
         return self._packet.tobytes()
 

@@ -72,9 +72,15 @@ class MotionQueue:
         """Whether nothing is queued or running."""
         return not self._motions
 
+    @property
+    def waiting(self) -> int:
+        """How many motions wait behind the one that runs."""
+        return max(0, len(self._motions) - 1)
+
     def clear(self) -> None:
         """Stop where the arm is and forget the queue."""
         self._motions.clear()
+        self._state.running = False
         self._plant.hold()
         self.end = self._plant.read().position
         self._servo_until = 0
@@ -83,6 +89,7 @@ class MotionQueue:
         """Queue a motion that ends at the joints ``end`` [rad]."""
         self._motions.append(motion)
         self.end = end
+        self._state.running = True
 
     def servo(self, target: Array, parameters: ServoParameters) -> None:
         """Stream a target [rad], after the checks."""

@@ -65,13 +65,12 @@ class Request:
 
     def tuple(self, index: int, count: int) -> list[float]:
         """Return a parameter that is written ``{a,b,...}``."""
-        text = self.args[index]
-        if not (text.startswith("{") and text.endswith("}")):
-            raise Refusal(PARAMETER_TYPE - index - 1)
-        parts = _split(text[1:-1])
-        if len(parts) != count:
-            raise Refusal(PARAMETER_COUNT)
-        return [_number(part, index + 1, -math.inf, math.inf) for part in parts]
+        return _numbers(self.args[index], index + 1, count)
+
+    def tuple_option(self, key: str, count: int) -> list[float]:
+        """Return a parameter that is written ``key={a,b,...}`` and must be there."""
+        position = len(self.args) + 1 + list(self.options).index(key)
+        return _numbers(self.options[key], position, count)
 
     def option(self, key: str, default: float, low: float, high: float) -> float:
         """Return a ``key=value`` parameter (the key in any case), or the default."""
@@ -139,6 +138,15 @@ def _split(text: str) -> list[str]:
             start = i + 1
     tail = text[start:].strip()
     return [*parts, tail] if parts or tail else []
+
+
+def _numbers(text: str, position: int, count: int) -> list[float]:
+    if not (text.startswith("{") and text.endswith("}")):
+        raise Refusal(PARAMETER_TYPE - position)
+    parts = _split(text[1:-1])
+    if len(parts) != count:
+        raise Refusal(PARAMETER_COUNT)
+    return [_number(part, position, -math.inf, math.inf) for part in parts]
 
 
 def _number(text: str, position: int, low: float, high: float) -> float:

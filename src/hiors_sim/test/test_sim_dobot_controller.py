@@ -245,6 +245,44 @@ def test_packet_has_the_published_layout(bench: Bench) -> None:
     assert (data[1026], data[1029], data[1031]) == (1, 0, 101)
 
 
+@pytest.fixture
+def v4() -> Bench:
+    bench = Bench(protocol="v4")
+    assert bench.dashboard("EnableRobot()") == (0, "")
+    return bench
+
+
+def test_v4_numbers_its_motions_and_says_which_one_runs(v4: Bench) -> None:
+    assert v4.dashboard("MovJ(joint={-85,0,-90,0,90,90},v=100)") == (0, "1")
+    assert v4.controller.state.mode is Mode.RUNNING
+    assert v4.dashboard("MovL(pose={-117.5,-345,450,180,0,90},v=50)") == (0, "2")
+    assert v4.dashboard("GetCurrentCommandID()") == (0, "1")
+    v4.run(10.0)
+    assert v4.controller.state.mode is Mode.ENABLE
+    data = v4.controller.packet(v4.plant.read())
+    assert int.from_bytes(data[1112:1120], "little") == 2
+    np.testing.assert_allclose(np.frombuffer(data, "<f8", 3, 624), [-117.5, -345, 450], atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("MovJ(pose={1,2,3})", -20000),
+        ("MovJ(1,2,3,4,5,6)", -20000),
+        ("MovJ(joint=5)", -30001),
+        ("MovJ(joint={0,0,0,0,0,0},speed_j=5)", -30002),
+        ("MovJ(joint={0,0,0,0,0,0},v=101)", -40002),
+        ("MovJ(joint={0,0,200,0,0,0})", -1),
+        ("ServoP(0,0,0,0,0,0,t=0.001)", -40007),
+        ("ResetRobot()", -10000),
+        ("RelJointMovJ(0,0,0,0,0,1)", 0),
+        ("InverseKin(0,0,9000,0,0,0)", -1),
+    ],
+)
+def test_v4_error_ids(v4: Bench, text: str, error: int) -> None:
+    assert v4.dashboard(text)[0] == error
+
+
 def test_requests_are_cut_out_of_any_segments() -> None:
     splitter = RequestSplitter()
     parts = [b"Enable", b"Robot()Spe", b"edFactor(20)\r\n", b"Set", b"Tool(1,{1,2})"]

@@ -155,6 +155,14 @@ def test_node_enables_drives_stops_at_the_estop_and_ends(graph: Graph) -> None:
     )
     np.testing.assert_allclose(graph.measured, before, atol=1e-6)
     graph.authority = Authority.HOLD
+    graph.until(
+        lambda: "brings the command to the robot" in graph.problems["driver: stream"],
+        "a command from where the robot stands",
+    )
+    np.testing.assert_allclose(graph.measured, before, atol=1e-6)
+    graph.goal[3] += 0.1
+    graph.until(lambda: graph.problems["driver: stream"] == "streaming", "the stream")
+    graph.goal[3] -= 0.1
     graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the new goal")
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(timeout=10) == 0

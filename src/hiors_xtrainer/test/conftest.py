@@ -187,6 +187,19 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 @pytest.fixture
+def make_arbiter() -> Iterator[Callable[[XTrainerDriver, SteadyClock, np.ndarray], Arbiter]]:
+    made: list[Arbiter] = []
+
+    def make(driver: XTrainerDriver, clock: SteadyClock, start: np.ndarray) -> Arbiter:
+        made.append(Arbiter(driver, clock, start))
+        return made[-1]
+
+    yield make
+    for arbiter in made:
+        arbiter.close()
+
+
+@pytest.fixture
 def robot_file() -> str:
     return str(ROBOT)
 

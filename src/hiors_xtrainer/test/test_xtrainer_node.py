@@ -20,6 +20,7 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
@@ -120,6 +121,7 @@ def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
             message = ControlCommand(
                 tick=next(sent),
                 epoch=4,
+                authority=int(Authority.POLICY),
                 names=list(graph.robot.names),
                 position=goal.tolist(),
                 policy_version="v000003",
@@ -151,6 +153,22 @@ def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_second_driver_of_the_arm_is_refused_and_the_first_drives_on(graph: Graph) -> None:
+    first = graph.start()
+    try:
+        graph.spin_until(lambda: bool(graph.heard["joint_states"]), "the first driver")
+        second = graph.start()
+        _, text = second.communicate(timeout=DEADLINE)
+        assert second.returncode == 2
+        assert f"is already driven by process {first.pid}. Stop that driver first" in text
+        heard = len(graph.heard["joint_states"])
+        graph.spin_until(lambda: len(graph.heard["joint_states"]) > heard + 10, "its feedback")
+        assert graph.emulator.call(lambda c: c.commands["enablerobot"]) == 1
+    finally:
+        first.kill()
+        first.communicate()
 
 
 @pytest.mark.parametrize(
