@@ -59,8 +59,9 @@ class BringupArgs:
     teleop: str = _argument(
         "scripted",
         "Who takes over: the scripted operator (simulation only), nobody, or a person with a "
-        "Quest headset, leader arms, a device that publishes joy, keyboard or gamepad on the web "
-        "console, or the keyboard (whose node you start by hand, in a terminal of its own).",
+        "Quest headset, leader arms (in simulation emulated ones, in a scripted hand), a device "
+        "that publishes joy, keyboard or gamepad on the web console, or the keyboard (whose node "
+        "you start by hand, in a terminal of its own).",
         allowed=("scripted", "quest", "leader", "joy", "keyboard", "console", "none"),
     )
     console: bool = _argument(

@@ -287,7 +287,7 @@ def _people(run: Run) -> Iterator[NodeSpec]:
     elif run.args.teleop == "quest":
         yield run.node("hiors_quest", "quest_node", "quest", parameters=run.machine)
     elif run.args.teleop == "leader":
-        yield _leader(run)
+        yield from _leader(run)
     elif run.args.teleop == "joy":
         preset = read_yaml(config_file("teleop", run.args.joy), "preset")
         yield run.node("hiors_teleop", "joy_node", "joy_teleop", parameters=run.machine | preset)
@@ -308,18 +308,30 @@ def _people(run: Run) -> Iterator[NodeSpec]:
         )
 
 
-def _leader(run: Run) -> NodeSpec:
+def _leader(run: Run) -> Iterator[NodeSpec]:
     section = read_yaml(run.robot_file, "robot file").get("leader")
     if section is None:
         raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
+    parameters = dict(section.get("parameters", {}))
+    if run.args.sim:
+        sim = section["simulated"] | {
+            f"{arm}.port": run.folder / "devices" / f"{arm}_leader" for arm in run.arms
+        }
+        parameters |= sim
+        person = {"seed": run.args.seed, "demonstrate": run.args.demonstrate}
+        yield run.node(
+            "hiors_sim_ros",
+            "leader_sim_node",
+            "leader_sim",
+            parameters={**run.common, **person, **_of_arms(sim, run.arms)},
+        )
     # While demonstrating there is no policy to give the robot back to.
     choices = {"release_to": "hold" if run.args.demonstrate else "policy"}
-    parameters = _of_arms(section.get("parameters", {}), run.arms)
-    return run.node(
+    yield run.node(
         section["package"],
         section["executable"],
         "leader",
-        parameters={**run.machine, **choices, **parameters},
+        parameters={**run.machine, **choices, **_of_arms(parameters, run.arms)},
     )
 
 

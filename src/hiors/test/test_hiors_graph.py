@@ -78,6 +78,17 @@ def test_leader_arms_have_the_ports_of_the_robot_file_and_hand_back_to_the_polic
     assert demonstrating.parameters["release_to"] == "hold"
 
 
+def test_simulated_leaders_share_port_and_zeros_with_their_node(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path, teleop="leader", arms="both"))
+    leader, emulated = node(graph, "leader"), node(graph, "leader_sim")
+    for arm in ("left", "right"):
+        for name in ("port", "offsets", "gripper_closed", "gripper_opened"):
+            key = f"{arm}.{name}"
+            assert leader.parameters[key] == emulated.parameters[key]
+        assert leader.parameters[f"{arm}.port"] == tmp_path / "devices" / f"{arm}_leader"
+    assert emulated.parameters["task_file"].stem == "insert_moisturizer"
+
+
 def test_a_joy_device_has_the_parameters_of_its_preset(tmp_path: Path) -> None:
     graph = build_graph(args(tmp_path, teleop="joy", joy="spacemouse"))
     assert node(graph, "joy_teleop").parameters["topic"] == "spacenav/joy"

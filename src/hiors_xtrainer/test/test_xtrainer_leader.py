@@ -74,8 +74,9 @@ class Hand:
 
 
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    with LeaderEmulator(leader_servos([*IDS, 3, 8], SteadyClock()), ButtonBoard()) as leader:
+def hand(tmp_path: Path) -> Iterator[Hand]:
+    servos = leader_servos([*IDS, 3, 8], SteadyClock())
+    with LeaderEmulator(servos, ButtonBoard(), tmp_path / "leader") as leader:
         yield Hand(leader)
 
 
@@ -442,6 +443,19 @@ def test_a_silent_bus_releases_and_comes_back_without_driving(
     assert "Check the plugs" in running.ask(lambda s: s.reason)
     hand.leader.fault.stall = False
     waiter(lambda: running.state is LeaderState.FREE, "the bus to come back")
+    assert not running.ask(lambda s: s.following)
+
+
+def test_a_pulled_cable_releases_and_a_plugged_in_one_is_found_again(
+    running: Running, hand: Hand, arm: Arm, waiter: Wait
+) -> None:
+    running.ask(lambda s: s.on_follower(arm.home, 1.0))
+    running.ask(lambda s: s.follow())
+    hand.leader.stop()
+    waiter(lambda: running.state is LeaderState.LOST, "the loss")
+    assert hand.leader.port in running.ask(lambda s: s.reason)
+    hand.leader.start()
+    waiter(lambda: running.state is LeaderState.FREE, "the leader to come back")
     assert not running.ask(lambda s: s.following)
 
 
