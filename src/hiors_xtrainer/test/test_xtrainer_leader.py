@@ -459,6 +459,22 @@ def test_a_pulled_cable_releases_and_a_plugged_in_one_is_found_again(
     assert not running.ask(lambda s: s.following)
 
 
+def test_a_servo_that_falls_off_the_bus_is_named_and_found_again(
+    running: Running, hand: Hand, arm: Arm, waiter: Wait
+) -> None:
+    running.ask(lambda s: s.on_follower(arm.home, 1.0))
+    running.ask(lambda s: s.follow())
+    hand.leader.absent.add(4)
+    missing = "no answer from servo 4 at 2000000 or 1000000 baud. Found: 1, 2, 5, 6, 7, 3, 8"
+    waiter(lambda: missing in running.ask(lambda s: s.reason), "the missing one's name")
+    assert running.ask(lambda s: s.command()) is None
+    with pytest.raises(StateError, match="no answer from servo 4"):
+        running.ask(lambda s: s.follow())
+    hand.leader.absent.clear()
+    waiter(lambda: running.state is LeaderState.FREE, "the servo to come back")
+    assert not running.ask(lambda s: s.following)
+
+
 def test_noise_on_the_bus_costs_no_motion(
     running: Running, hand: Hand, arm: Arm, waiter: Wait
 ) -> None:
