@@ -82,7 +82,7 @@ class ActionRobot:
 
     def _on_switch(self, request: Any, response: Any) -> Any:
         self.switches.append(request)
-        response.ok = not self.refuses
+        response.ok, response.message = not self.refuses, "hardware is off" * self.refuses
         return response
 
     def _on_goal(self, goal: FollowJointTrajectory.Goal) -> GoalResponse:
@@ -173,12 +173,12 @@ def test_a_rejected_goal_is_a_fault_until_a_person_enables(
     graph.goal[0] -= 0.1
     problem = "driver: arm left"
     graph.until(lambda: "rejected a goal" in graph.problems.get(problem, ""), "the fault")
-    robot.rejects = False
-    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
-    assert len(robot.switches) == 2
-    robot.refuses = True
+    robot.rejects, robot.refuses = False, True
     refused = graph.call(Trigger, "driver/enable")
-    assert (refused.success, "the controller manager said no" in refused.message) == (False, True)
+    assert not refused.success
+    assert "left_gripper_controller: hardware is off" in refused.message
+    robot.refuses = False
+    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
 
 
 def test_without_a_server_it_names_the_action_and_the_parameter(graph: Graph) -> None:
