@@ -28,8 +28,7 @@ class BringupArgs:
 
     robot: str = _argument(
         "xtrainer",
-        "Robot, named by its file in config/robots.",
-        allowed=("xtrainer", "tora_one"),
+        "Robot, named by its file in config/robots, or a YAML file of your own.",
     )
     arms: str = _argument(
         "left", "Arms that are driven and recorded.", allowed=("left", "right", "both")
@@ -37,7 +36,10 @@ class BringupArgs:
     sim: bool = _argument(
         True, "Start the simulated robot; false: the robot at the addresses of its file."
     )
-    task: str = _argument("insert_moisturizer", "Task, named by its file in config/tasks.")
+    task: str = _argument(
+        "insert_moisturizer",
+        "Task, named by its file in config/tasks, or a YAML file of your own.",
+    )
     policy: str = _argument(
         "", "Checkpoint folder to start with; empty: the newest in run_dir/checkpoints."
     )

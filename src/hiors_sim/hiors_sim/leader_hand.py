@@ -27,7 +27,7 @@ _PAUSE = 0.3
 """Between two presses [s]."""
 _PATIENCE = 3.0
 """How long a person waits for what a press should bring about [s]."""
-_SPEED, _HANDLE_SPEED = 2.0, 4.0
+_SPEED, _HANDLE_SPEED = 2.0, 10.0
 """Of the leader's joints [rad/s] and of the handle [strokes/s]."""
 _SLOPPY = 0.12
 """How exactly a person holds the leader where the robot is [rad]."""
@@ -81,8 +81,9 @@ class LeaderHand:
         self._move(self._goal(action.teleop, seen), dt)
 
     def let_go(self) -> None:
-        """The episode is over: want nothing any more."""
+        """The episode is over: want nothing any more, and take the finger off the button."""
         self._wants, self._judged, self._next = False, None, None
+        self._until = -np.inf
 
     def _decide(self, seen: Glance) -> None:
         """Choose the next press; what a press did not bring about is tried again."""

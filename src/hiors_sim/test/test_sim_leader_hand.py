@@ -120,6 +120,15 @@ def test_labels_are_short_and_long_presses_of_b_until_the_episode_ends(
     assert all((length > 1.0) == long and not 0.5 < length <= 1.0 for _, length in scene.presses)
 
 
+def test_the_end_of_the_episode_takes_the_finger_off_the_button(scene: Scene) -> None:
+    scene.play(0.3, label=Outcome.FAILURE)
+    assert scene.leader.board.b
+    scene.hand.let_go()
+    scene.play(5.0)
+    ((button, length),) = scene.presses
+    assert (button, length < 0.5) == ("b", True)
+
+
 def test_the_joints_bring_the_tool_where_the_operator_wants_it(scene: Scene) -> None:
     scene.play(2.0)
     scene.authority = Authority.HUMAN
