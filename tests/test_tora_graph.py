@@ -1,74 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole graph on the simulated Tora One: the scripted operator's episode is accepted."""
+"""The whole graph on the simulated Tora One: policy and person drive, a new checkpoint takes over
+while the robot works.
+"""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
-from hiors.arguments import BringupArgs
-from hiors.demo.records import EpisodeRow
-from hiors.demo.session import Session
-from hiors.graph import build_graph
-from hiors.up import Bringup
+from graph_room import Room, calm_policy, drove
+
 from hiors_core.authority import Authority
-from hiors_core.episode import load_episode
-from hiors_core.robot import load_robot
-from hiors_core.store import EpisodeStore
-
-ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("robot", "arbiter", "episodes", "bridge", "people")
-
-
-def decided(session: Session, row: EpisodeRow) -> bool:
-    session.update(row)
-    return bool(row.decision)
+from hiors_policy.checkpoint import write_latest
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_an_episode_of_raising_the_hand_is_recorded_and_accepted(
+def test_raising_the_hand_with_help_is_accepted_and_a_checkpoint_swaps(
     ros_domain: int, tmp_path: Path
 ) -> None:
-    own = tmp_path / "params.yaml"
-    person = {"operator": {"demonstrate": True}, "recorder": {"start_policy": False}}
-    own.write_text(yaml.safe_dump({n: {"ros__parameters": p} for n, p in person.items()}))
-    args = BringupArgs(
-        robot="tora_one",
-        task="raise_hand",
-        sim=True,
-        cameras=False,
-        run_dir=str(tmp_path / "run"),
-        params=str(own),
-        seed=3,
-    )
-    said: list[str] = []
-    rows = [EpisodeRow(number=n, seed=10 + n) for n in (1, 2, 3)]
-    with Bringup(build_graph(args, ROOMS), args, said.append) as graph, Session() as session:
+    person = {"attention": 1.0, "keep_on": 1.0, "hand_back": 0.0}
+    room = Room(tmp_path, "raise_hand", {"operator": person}, teleop="scripted", seed=3)
 
-        def beat() -> None:
-            assert graph.step() is None, "\n".join(said[-20:])
+    def publish() -> None:
+        checkpoints = tmp_path / "run" / "checkpoints"
+        folder = checkpoints / "v000001"
+        manifest = calm_policy(room.robot, room.task.objects, folder, step=1)
+        write_latest(checkpoints, folder, manifest)
+        room.wait(lambda: bool(room.session.heard.swaps), "the new checkpoint to be loaded")
 
-        session.ready(beat, policy=False)
-        # On a machine that is busy with other things, ticks or time may be lost: tried again.
-        for row in rows:
-            session.run_episode(row, "raise_hand", beat)
-            session.wait(partial(decided, session, row), 60.0, "the decision", beat)
-            if row.decision == "accepted":
-                break
-    assert (row.outcome, row.decision, row.reasons) == ("success", "accepted", ()), rows
-    store = EpisodeStore(tmp_path / "run" / "store")
-    try:
-        decision = store.decision(row.episode_id)
-    finally:
-        store.close()
-    assert decision is not None
-    assert decision.accepted
-    episode = load_episode(tmp_path / "run" / "store" / "episodes" / row.episode_id)
-    robot = load_robot(ROOT / "config" / "robots" / "tora_one.yaml", ["left"])
-    assert episode.executed.shape[1] == len(robot.names)
-    assert Authority.HUMAN in set(episode.authority.tolist())
+    (before, first), (after, second) = room.play(between=publish, wanted=2)
+    for row, episode in ((before, first), (after, second)):
+        assert drove(episode) == [Authority.POLICY, Authority.HUMAN]
+        assert episode.executed.shape[1] == len(room.robot.names) == 8
+        assert row.interventions >= 1
+    assert first.policy_versions == ("v000000",)
+    assert second.policy_versions == ("v000001",)

@@ -21,6 +21,7 @@ setup(
         "console_scripts": [
             "xtrainer_sim_node = hiors_sim_ros.xtrainer_sim_node:main",
             "tora_sim_node = hiors_sim_ros.tora_sim_node:main",
+            "leader_sim_node = hiors_sim_ros.leader_sim_node:main",
             "operator_node = hiors_sim_ros.operator_node:main",
         ]
     },

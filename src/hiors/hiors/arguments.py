@@ -28,8 +28,7 @@ class BringupArgs:
 
     robot: str = _argument(
         "xtrainer",
-        "Robot, named by its file in config/robots.",
-        allowed=("xtrainer", "tora_one"),
+        "Robot, named by its file in config/robots, or a YAML file of your own.",
     )
     arms: str = _argument(
         "left", "Arms that are driven and recorded.", allowed=("left", "right", "both")
@@ -37,7 +36,10 @@ class BringupArgs:
     sim: bool = _argument(
         True, "Start the simulated robot; false: the robot at the addresses of its file."
     )
-    task: str = _argument("insert_moisturizer", "Task, named by its file in config/tasks.")
+    task: str = _argument(
+        "insert_moisturizer",
+        "Task, named by its file in config/tasks, or a YAML file of your own.",
+    )
     policy: str = _argument(
         "", "Checkpoint folder to start with; empty: the newest in run_dir/checkpoints."
     )
@@ -59,8 +61,9 @@ class BringupArgs:
     teleop: str = _argument(
         "scripted",
         "Who takes over: the scripted operator (simulation only), nobody, or a person with a "
-        "Quest headset, leader arms, a device that publishes joy, keyboard or gamepad on the web "
-        "console, or the keyboard (whose node you start by hand, in a terminal of its own).",
+        "Quest headset, leader arms (in simulation emulated ones, in a scripted hand), a device "
+        "that publishes joy, keyboard or gamepad on the web console, or the keyboard (whose node "
+        "you start by hand, in a terminal of its own).",
         allowed=("scripted", "quest", "leader", "joy", "keyboard", "console", "none"),
     )
     console: bool = _argument(

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hiors import places
 from hiors.arguments import BringupArgs
 from hiors.middleware import transport_env
@@ -116,18 +114,18 @@ def _rooms_of(args: BringupArgs) -> set[str]:
 def resolve(args: BringupArgs) -> Run:
     """Find the files that the arguments name."""
     robot_file, task_file = config_file("robots", args.robot), config_file("tasks", args.task)
-    _check_robot(task_file, args.robot)
     learner_file = Path(args.learner_config).resolve() if args.learner_config else None
     if learner_file and not learner_file.is_file():
         raise InvalidValue(f"learner_config names {learner_file}, which is not a file.")
-    arms = None if args.arms == "both" else [args.arms]
+    robot = load_robot(robot_file, None if args.arms == "both" else [args.arms])
+    _check_robot(task_file, robot.name)
     return Run(
         args=args,
         robot_file=robot_file,
         task_file=task_file,
         learner_file=learner_file or config_file("learner", "default"),
         folder=Path(args.run_dir).resolve(),
-        robot=load_robot(robot_file, arms),
+        robot=robot,
     )
 
 
@@ -141,7 +139,14 @@ def _check_robot(task_file: Path, robot: str) -> None:
 
 
 def config_file(kind: str, name: str) -> Path:
-    """Return ``config/<kind>/<name>.yaml``, or raise UnknownName with those that exist."""
+    """Return ``config/<kind>/<name>.yaml``, or raise UnknownName with those that exist; a name
+    that ends in .yaml is the path of a file of the user's own.
+    """
+    if name.endswith(".yaml"):
+        own = Path(name).resolve()
+        if not own.is_file():
+            raise InvalidValue(f"{own} is not a file.")
+        return own
     folder = places.config() / kind
     path = folder / f"{name}.yaml"
     if Path(name).name != name or not path.is_file():
@@ -164,9 +169,17 @@ def prepare(args: BringupArgs) -> Path:
 
 
 def _robot(run: Run) -> Iterator[NodeSpec]:
-    section = yaml.safe_load(run.robot_file.read_text(encoding="utf-8")).get("driver", {})
+    section = read_yaml(run.robot_file, "robot file").get("driver")
+    if section is None:
+        raise InvalidValue(f"{run.robot_file} has no section 'driver': which node drives it?")
     parameters = dict(section.get("parameters", {}))
     if run.args.sim:
+        if run.robot.name not in _SIMULATORS:
+            known = " and ".join(_SIMULATORS)
+            raise InvalidValue(
+                f"There is no simulator of the robot {run.robot.name}, only of {known}:"
+                " say sim:=false."
+            )
         simulator, reached_by = _SIMULATORS[run.robot.name]
         sim = reached_by(run)
         parameters |= sim
@@ -292,7 +305,7 @@ def _people(run: Run) -> Iterator[NodeSpec]:
     elif run.args.teleop == "quest":
         yield run.node("hiors_quest", "quest_node", "quest", parameters=run.machine)
     elif run.args.teleop == "leader":
-        yield _leader(run)
+        yield from _leader(run)
     elif run.args.teleop == "joy":
         preset = read_yaml(config_file("teleop", run.args.joy), "preset")
         yield run.node("hiors_teleop", "joy_node", "joy_teleop", parameters=run.machine | preset)
@@ -313,18 +326,30 @@ def _people(run: Run) -> Iterator[NodeSpec]:
         )
 
 
-def _leader(run: Run) -> NodeSpec:
+def _leader(run: Run) -> Iterator[NodeSpec]:
     section = read_yaml(run.robot_file, "robot file").get("leader")
     if section is None:
         raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
+    parameters = dict(section.get("parameters", {}))
+    if run.args.sim:
+        sim = section["simulated"] | {
+            f"{arm}.port": run.folder / "devices" / f"{arm}_leader" for arm in run.arms
+        }
+        parameters |= sim
+        person = {"seed": run.args.seed, "demonstrate": run.args.demonstrate}
+        yield run.node(
+            "hiors_sim_ros",
+            "leader_sim_node",
+            "leader_sim",
+            parameters={**run.common, **person, **_of_arms(sim, run.arms)},
+        )
     # While demonstrating there is no policy to give the robot back to.
     choices = {"release_to": "hold" if run.args.demonstrate else "policy"}
-    parameters = _of_arms(section.get("parameters", {}), run.arms)
-    return run.node(
+    yield run.node(
         section["package"],
         section["executable"],
         "leader",
-        parameters={**run.machine, **choices, **parameters},
+        parameters={**run.machine, **choices, **_of_arms(parameters, run.arms)},
     )
 
 

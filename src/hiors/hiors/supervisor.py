@@ -129,6 +129,9 @@ class Supervisor:
         for child in self._children:
             if child.reader:
                 child.reader.join(timeout=0.2)
+            if child.process is not None:
+                # One that ended between the last two looks is still to be reaped.
+                child.process.poll()
 
     def names_alive(self) -> list[str]:
         """Return the names of the commands whose process runs."""

@@ -38,8 +38,8 @@ def test_wrong_values_are_refused(word: str, message: str) -> None:
 
 
 def test_a_value_that_is_not_among_the_allowed_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'xtrainer'"):
-        parse_words(["robot:=xtrainr"])
+    with pytest.raises(UnknownName, match="Did you mean 'quest'"):
+        parse_words(["teleop:=quset"])
 
 
 def test_an_argument_given_twice_is_refused() -> None:

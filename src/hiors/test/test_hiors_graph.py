@@ -4,11 +4,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hiors.arguments import BringupArgs
 from hiors.graph import build_graph, config_file, prepare
 from hiors.spec import Graph, NodeSpec
-from hiors_core.errors import InvalidValue, UnknownName
+from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 
 
 def names(graph: Graph) -> set[str]:
@@ -66,6 +67,48 @@ def test_a_real_robot_has_the_addresses_of_its_file_for_the_arms_in_use(tmp_path
     assert not [key for key in driver.parameters if key.startswith("right.")]
 
 
+def own_robot(folder: Path, **changes: object) -> Path:
+    """Write a robot file of somebody's own, beside no other."""
+    data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
+    driver = {"package": "my_robot", "executable": "driver_node", "parameters": {"left.speed": 1}}
+    data |= {"name": "my_robot", "driver": driver} | changes
+    path = folder / "my_robot.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in data.items() if v}), encoding="utf-8")
+    return path
+
+
+def own_task(folder: Path) -> Path:
+    """Write a task file of somebody's own."""
+    data = yaml.safe_load(config_file("tasks", "insert_moisturizer").read_text(encoding="utf-8"))
+    path = folder / "my_task.yaml"
+    path.write_text(yaml.safe_dump(data | {"name": "my_task", "robot": "my_robot"}))
+    return path
+
+
+def test_robot_and_task_of_somebodys_own_are_files_anywhere(tmp_path: Path) -> None:
+    robot, task = own_robot(tmp_path), own_task(tmp_path)
+    values = {"robot": str(robot), "task": str(task), "teleop": "none"}
+    driver = node(build_graph(args(tmp_path, sim=False, **values)), "driver")
+    assert (driver.package, driver.executable) == ("my_robot", "driver_node")
+    assert driver.parameters == {"robot_file": robot, "arms": ("left",), "left.speed": 1}
+    with pytest.raises(InvalidValue, match="no simulator of the robot my_robot, only of xtrainer"):
+        build_graph(args(tmp_path, **values))
+    with pytest.raises(InvalidValue, match="is done by the robot my_robot, not xtrainer"):
+        build_graph(args(tmp_path, task=str(task)))
+    own_robot(tmp_path, driver=None)
+    with pytest.raises(InvalidValue, match=r"my_robot.yaml has no section 'driver'"):
+        build_graph(args(tmp_path, sim=False, **values))
+
+
+@pytest.mark.parametrize(
+    ("robot", "said"),
+    [("xtrainr", "Did you mean 'xtrainer'"), ("nowhere/r.yaml", "nowhere/r.yaml is not a file")],
+)
+def test_a_robot_that_is_not_there_is_refused(tmp_path: Path, robot: str, said: str) -> None:
+    with pytest.raises(HiorsError, match=said):
+        build_graph(args(tmp_path, robot=robot))
+
+
 def test_leader_arms_have_the_ports_of_the_robot_file_and_hand_back_to_the_policy(
     tmp_path: Path,
 ) -> None:
@@ -76,6 +119,17 @@ def test_leader_arms_have_the_ports_of_the_robot_file_and_hand_back_to_the_polic
     assert not [key for key in leader.parameters if key.startswith("right.")]
     demonstrating = node(build_graph(args(tmp_path, demonstrate=True, **values)), "leader")
     assert demonstrating.parameters["release_to"] == "hold"
+
+
+def test_simulated_leaders_share_port_and_zeros_with_their_node(tmp_path: Path) -> None:
+    graph = build_graph(args(tmp_path, teleop="leader", arms="both"))
+    leader, emulated = node(graph, "leader"), node(graph, "leader_sim")
+    for arm in ("left", "right"):
+        for name in ("port", "offsets", "gripper_closed", "gripper_opened"):
+            key = f"{arm}.{name}"
+            assert leader.parameters[key] == emulated.parameters[key]
+        assert leader.parameters[f"{arm}.port"] == tmp_path / "devices" / f"{arm}_leader"
+    assert emulated.parameters["task_file"].stem == "insert_moisturizer"
 
 
 def test_a_joy_device_has_the_parameters_of_its_preset(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 """The node between a scripted headset on a real socket and a small graph that answers it."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -269,6 +270,24 @@ def test_handing_back_opens_the_clutch(play: Any) -> None:
         before = len(graph.commands)
         await headset.play_until(lambda: len(graph.commands) > before + 10)
         assert not graph.of("right")[-1].engaged
+
+    play(script)
+
+
+@pytest.mark.parametrize("nonsense", ["x" * 5000, '{"t": "frame"}'], ids=["long", "malformed"])
+def test_a_page_that_is_thrown_out_while_it_drives_lets_go(play: Any, nonsense: str) -> None:
+    async def script(headset: Headset, graph: Graph, node: QuestNode) -> None:
+        await headset.play_until(lambda: len(graph.of("right")) > 3)
+        headset.squeeze = 1.0
+        await headset.play_until(lambda: graph.of("right")[-1].engaged)
+        # Frames that are well do not excuse the others.
+        for _ in range(25):
+            if not headset.socket.closed:
+                with contextlib.suppress(ConnectionError):
+                    await headset.frame()
+                    await headset.socket.send_str(nonsense)
+        await wait_for(lambda: not graph.of("right")[-1].engaged)
+        assert node._session.operator is None
 
     play(script)
 

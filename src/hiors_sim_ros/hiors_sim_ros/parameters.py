@@ -100,3 +100,33 @@ class OperatorParameters:
     glitch: Annotated[
         float, Doc("Probability of a slip: a success label soon after the start."), Range(0, 1)
     ] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderSimParameters(OperatorParameters):
+    """Parameters of leader_sim_node."""
+
+    hand: Annotated[
+        bool,
+        Doc("A scripted person moves the leader and presses its buttons; false: nobody does."),
+    ] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderArmSimParameters:
+    """How one leader was put together; names begin with the arm's name and a dot."""
+
+    port: Annotated[
+        str, Doc("Symbolic link to make to the leader's pty; leader_node opens the same path.")
+    ]
+    offsets: Annotated[
+        tuple[int, ...],
+        Doc("Position of each servo where the robot's joint is 0 [ticks]."),
+        Range(-1048576, 1048576),
+    ]
+    gripper_closed: Annotated[
+        int, Doc("Position of the pressed handle [ticks]."), Range(-4096, 8191)
+    ]
+    gripper_opened: Annotated[
+        int, Doc("Position of the handle let go [ticks]."), Range(-4096, 8191)
+    ]

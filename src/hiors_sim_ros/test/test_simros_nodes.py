@@ -28,6 +28,8 @@ from hiors_ros import qos
 from hiors_ros.conversions import to_pose
 from hiors_ros.parameters import describe
 from hiors_sim_ros.parameters import (
+    LeaderArmSimParameters,
+    LeaderSimParameters,
     OperatorParameters,
     SimArmParameters,
     SimParameters,
@@ -179,7 +181,8 @@ class Stage:
         poses = {"ee_pose/left": tool, "objects/box/pose": self.box, "objects/hole/pose": hole}
         for topic, pose in poses.items():
             self._out[topic].publish(PoseStamped(pose=to_pose(pose)))
-        joints = JointState(name=["left_gripper"], position=[1.0])
+        position = [*self.arm.home.tolist(), 1.0]
+        joints = JointState(name=list(self.arm.names), position=position)
         self._out["joint_states"].publish(joints)
         self._out["control/state"].publish(ControlState(authority=self.authority))
         if self.episode:
@@ -235,6 +238,8 @@ def test_readme_lists_every_parameter_with_its_doc() -> None:
         (SimArmParameters, "<arm>."),
         (ToraSimParameters, ""),
         (OperatorParameters, ""),
+        (LeaderSimParameters, ""),
+        (LeaderArmSimParameters, "<arm>."),
     ):
         for info in describe(cls, prefix):
             rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]

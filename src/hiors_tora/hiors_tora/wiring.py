@@ -119,5 +119,11 @@ def _switch(node: Node, p: DriverParameters, controllers: list[str]) -> Call:
         client=node.create_client(kind, robot_name(p, p.switch_service)),
         request=request,
         what=f"activate {', '.join(controllers)}",
-        judge=lambda response: None if response.ok else "the controller manager said no",
+        judge=_judge_switch,
     )
+
+
+def _judge_switch(response: Any) -> str | None:
+    # Older controller managers say no more than that.
+    why = getattr(response, "message", "")
+    return None if response.ok else why or "the controller manager said no"

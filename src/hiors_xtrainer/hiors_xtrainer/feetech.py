@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import serial
 
 from hiors_xtrainer.replies import LinkLost
+from hiors_xtrainer.serial_errors import PORT_ERRORS
 
 READ, WRITE = 2, 3
 TORQUE, ACCELERATION, TORQUE_LIMIT, POSITION = 40, 41, 48, 56
@@ -74,7 +75,7 @@ class FeetechGripper:
 
     def close(self) -> None:
         """Close the port; the servo keeps its position."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*PORT_ERRORS):
             self._port.close()
 
     def _write(self, address: int, data: bytes) -> None:
@@ -85,7 +86,7 @@ class FeetechGripper:
         for _ in range(3):
             try:
                 data = self._exchange(instruction, params, count)
-            except (OSError, serial.SerialException) as error:
+            except PORT_ERRORS as error:
                 raise LinkLost(f"Gripper {self._settings.port}: {error}") from error
             if data is not None:
                 return data

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import serial
 from dynamixel_sdk import (
     COMM_SUCCESS,
     GroupSyncRead,
@@ -21,6 +20,7 @@ from hiors_xtrainer.leader_buttons import QUERY, Buttons, read_buttons
 from hiors_xtrainer.leader_mapping import Ticks
 from hiors_xtrainer.leader_settings import BAUDRATES, BOARDS, LeaderSettings
 from hiors_xtrainer.replies import LinkLost
+from hiors_xtrainer.serial_errors import PORT_ERRORS
 
 MODE, PWM_LIMIT, TORQUE, P_GAIN, PROFILE_VELOCITY, GOAL = 11, 36, 64, 84, 112, 116
 _EXTENDED = 4
@@ -52,7 +52,7 @@ class LeaderBus:
         """Return the joints' positions (n,) and the handle's [ticks]."""
         try:
             result = self._group.txRxPacket()
-        except (OSError, serial.SerialException) as error:
+        except PORT_ERRORS as error:
             raise LinkLost(f"{self._s.port}: {error}") from error
         if result != COMM_SUCCESS:
             raise LinkLost(
@@ -75,7 +75,7 @@ class LeaderBus:
                 answer += self._port.readPort(size - len(answer))
                 if len(answer) == size:
                     break
-        except (OSError, serial.SerialException) as error:
+        except PORT_ERRORS as error:
             raise LinkLost(f"{self._s.port}: {error}") from error
         return read_buttons(bytes(answer), size)
 
@@ -102,7 +102,7 @@ class LeaderBus:
         """Let the joints go and close the port."""
         with contextlib.suppress(HiorsError):
             self.release()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*PORT_ERRORS):
             self._port.closePort()
 
     @property
@@ -128,7 +128,7 @@ class LeaderBus:
                 # What is plugged in may be somebody else's, so nothing is written before the ping.
                 self._port.ser.timeout = _WAIT
                 missing[rate] = [i for i in self._all if not self._answers(i)]
-            except (OSError, serial.SerialException) as error:
+            except PORT_ERRORS as error:
                 raise LinkLost(
                     f"Cannot open the leader's port {self._s.port} ({error})."
                     " Check the cable, the parameter port and the group 'dialout'."
@@ -179,7 +179,7 @@ class LeaderBus:
         read = {1: self._packets.read1ByteTxRx, 4: self._packets.read4ByteTxRx}[size]
         try:
             value, result, error = read(self._port, number, address)
-        except (OSError, serial.SerialException) as lost:
+        except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
         self._check(number, result, error, f"reading register {address}")
         return int(value)
@@ -192,7 +192,7 @@ class LeaderBus:
         }[size]
         try:
             result, error = write(self._port, number, address, value & (256**size - 1))
-        except (OSError, serial.SerialException) as lost:
+        except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
         self._check(number, result, error, f"register {address} = {value}")
 

@@ -199,12 +199,16 @@ def test_a_fault_of_one_arm_holds_the_other(make_rig, waiter: Wait) -> None:
     assert rig.state("left") is ArmState.READY
 
 
-def test_a_dead_gripper_is_a_fault(make_rig, waiter: Wait) -> None:
+@pytest.mark.parametrize("pulled", [False, True], ids=["silent", "pulled cable"])
+def test_a_dead_gripper_is_a_fault(make_rig, waiter: Wait, pulled: bool) -> None:
     rig = make_rig()
     rig.start()
+    if pulled:
+        rig.buses["left"].stop()
     rig.buses["left"].fault.stall = True
     waiter(lambda: rig.state() is ArmState.FAULT, "the fault")
-    assert "gripper with id 21" in rig.reason()
+    expected = rig.buses["left"].port if pulled else "gripper with id 21"
+    assert expected in rig.reason()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from leader_rig import CALIBRATION, IDS, SIGNS, Hand, settings
 
 from hiors_core.clock import FakeClock, SteadyClock
 from hiors_core.errors import HiorsError, InvalidValue, StateError, UnknownName
@@ -21,18 +22,12 @@ from hiors_xtrainer.leader_calibration import (
     save_calibration,
     still_position,
 )
-from hiors_xtrainer.leader_link import LeaderLink
 from hiors_xtrainer.leader_mapping import LeaderMapping
 from hiors_xtrainer.leader_session import LeaderRules, LeaderSession, LeaderState
-from hiors_xtrainer.leader_settings import TICK, LeaderCalibration, LeaderSettings
+from hiors_xtrainer.leader_settings import TICK, LeaderCalibration
 from hiors_xtrainer.replies import LinkLost
 
 Wait = Callable[[Callable[[], bool], str], None]
-IDS = (1, 2, 4, 5, 6, 7)
-SIGNS = (1, 1, -1, -1, -1, 1)
-CALIBRATION = LeaderCalibration(
-    offsets=(3631, 593, 3064, 2425, 1512, 4090), gripper_closed=2264, gripper_opened=1923
-)
 MS = 1_000_000
 
 
@@ -46,36 +41,10 @@ def clock() -> FakeClock:
     return FakeClock(10**9)
 
 
-def settings(port: str, **other: object) -> LeaderSettings:
-    values = {"ids": IDS, "signs": SIGNS, "gripper_id": 8, "second_ids": (3,)}
-    values |= {"second_joints": (2,), "second_signs": (0,)}
-    return LeaderSettings(port=port, **values | other)
-
-
-class Hand:
-    """Holds an emulated leader: says in the follower's terms where its joints are."""
-
-    def __init__(self, leader: LeaderEmulator) -> None:
-        self.leader = leader
-        self.mapping = LeaderMapping(SIGNS, CALIBRATION)
-
-    def place(self, joints: np.ndarray, opening: float = 1.0) -> None:
-        near = np.array([self.leader.servos[i].ticks for i in IDS])
-        for number, ticks in zip(IDS, self.mapping.goal(joints, near), strict=True):
-            self.leader.servos[number].place(int(ticks))
-        c = CALIBRATION
-        stroke = c.gripper_opened - c.gripper_closed
-        self.leader.servos[8].place(round(c.gripper_closed + opening * stroke))
-
-    @property
-    def joints(self) -> np.ndarray:
-        ticks = np.array([round(self.leader.servos[i].ticks) for i in IDS])
-        return self.mapping.joints(ticks, np.zeros(6))
-
-
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    with LeaderEmulator(leader_servos([*IDS, 3, 8], SteadyClock()), ButtonBoard()) as leader:
+def hand(tmp_path: Path) -> Iterator[Hand]:
+    servos = leader_servos([*IDS, 3, 8], SteadyClock())
+    with LeaderEmulator(servos, ButtonBoard(), tmp_path / "leader") as leader:
         yield Hand(leader)
 
 
@@ -363,101 +332,6 @@ def test_alignment_that_cannot_be_reached_ends(table: Table, arm: Arm) -> None:
         table.read(arm.home + 1.0)
     assert table.session.state is LeaderState.FREE
     assert "1.00 rad are left" in table.session.reason
-
-
-class Running:
-    """A leader link on the emulator's port."""
-
-    def __init__(self, hand: Hand, arm: Arm) -> None:
-        self.gestures: list[Gesture] = []
-        clock = SteadyClock()
-        self.link = LeaderLink(
-            "left",
-            settings(hand.leader.port),
-            LeaderSession(arm, hand.mapping, LeaderRules(), clock),
-            clock,
-            rate=100.0,
-            on_reading=lambda _: None,
-            on_gesture=lambda _, gesture: self.gestures.append(gesture),
-        )
-        self.link.start()
-
-    @property
-    def state(self) -> LeaderState:
-        with self.link.session() as session:
-            return session.state
-
-    def ask(self, action: Callable[[LeaderSession], object]) -> object:
-        with self.link.session() as session:
-            return action(session)
-
-
-@pytest.fixture
-def running(hand: Hand, arm: Arm, waiter: Wait) -> Iterator[Running]:
-    hand.place(arm.home)
-    running = Running(hand, arm)
-    waiter(lambda: running.state is LeaderState.FREE, "readings")
-    yield running
-    running.link.close()
-
-
-def test_the_leader_is_driven_to_the_robot_and_let_go(
-    running: Running, hand: Hand, arm: Arm, waiter: Wait
-) -> None:
-    goal = arm.home + np.array([0.3, -0.2, 0.2, 0.1, -0.3, 0.3])
-    running.ask(lambda s: s.on_follower(goal, 1.0))
-    running.ask(lambda s: s.align())
-
-    def arrived() -> bool:
-        running.ask(lambda s: s.on_follower(goal, 1.0))
-        return running.state is LeaderState.FREE
-
-    waiter(arrived, "alignment")
-    assert running.ask(lambda s: s.reason) == ""
-    np.testing.assert_allclose(hand.joints, goal, atol=0.06)
-    waiter(lambda: not hand.leader.servos[1].torque, "torque off")
-
-
-def test_buttons_on_the_bus_become_gestures(running: Running, hand: Hand, waiter: Wait) -> None:
-    board = hand.leader.board
-    count = running.link.readings
-    waiter(lambda: running.link.readings > count + 4, "the buttons to be seen up")
-    board.a = True
-    waiter(lambda: running.gestures == [Gesture.FOLLOW], "a long press")
-    board.a = False
-    running.ask(lambda s: s.toggle_lock())
-    waiter(lambda: hand.leader.servos[1].torque, "the lock")
-    running.ask(lambda s: s.toggle_lock())
-    waiter(lambda: not hand.leader.servos[1].torque, "the release")
-
-
-def test_a_silent_bus_releases_and_comes_back_without_driving(
-    running: Running, hand: Hand, arm: Arm, waiter: Wait
-) -> None:
-    running.ask(lambda s: s.on_follower(arm.home, 1.0))
-    running.ask(lambda s: s.follow())
-    hand.leader.fault.stall = True
-    waiter(lambda: running.state is LeaderState.LOST, "the loss")
-    assert running.ask(lambda s: s.command()) is None
-    assert "Check the plugs" in running.ask(lambda s: s.reason)
-    hand.leader.fault.stall = False
-    waiter(lambda: running.state is LeaderState.FREE, "the bus to come back")
-    assert not running.ask(lambda s: s.following)
-
-
-def test_noise_on_the_bus_costs_no_motion(
-    running: Running, hand: Hand, arm: Arm, waiter: Wait
-) -> None:
-    running.ask(lambda s: s.on_follower(arm.home, 1.0))
-    running.ask(lambda s: s.follow())
-    count = running.link.readings
-    for garbage in (b"\xff\xff\xfd", b"\x00" * 30, b"\xff" * 9):
-        hand.leader.fault.garbage = garbage
-        waiter(lambda: not hand.leader.fault.garbage, "the noise to be sent")
-        waiter(lambda c=count: running.link.readings > c + 3, "more readings")
-        count = running.link.readings
-    command = running.ask(lambda s: s.command())
-    np.testing.assert_allclose(command.position, arm.home, atol=0.01)
 
 
 def test_unreadable_calibration_file_is_an_error_with_its_name(tmp_path: Path) -> None:
