@@ -46,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        # What a command did not foresee of the machine: a full disk, a file that may not be read.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hiors: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 def usage() -> str:
