@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 LONGEST = 500
-LOCKS = ("base", "dev", "ros", "export")
+LOCKS = ("base", "dev", "ros", "export", "docs")
 HEADED = {".py", ".sh", ".yaml", ".yml", ".toml", ".js", ".ts", ".css", ".cpp", ".hpp"}
 
 

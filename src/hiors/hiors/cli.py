@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "watch a simulated X-Trainer learn to insert while it works",
     "train": "run the learner on stored episodes, or beside a running graph",
     "keys": "make or show the keys of robots and learner on different machines",
+    "episode": "run episodes in a running graph",
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "calibrate": "find the zeros of a leader arm",
     "panel": "open the panels Intervention and Labels in a window (needs Qt)",

@@ -112,6 +112,8 @@ def test_benchmarks_are_found_with_their_summaries(tmp_path, capsys) -> None:
         (["label", "--success", "--namespace", "1 2"], "namespace must be like"),
         (["label", "--success", "--wait", "nan"], "--wait must be within"),
         (["panel", "--namespace", "1 2"], "namespace must be like"),
+        (["episode", "0"], "COUNT must be within"),
+        (["episode", "--seed", "-1"], "--seed must be at least 0"),
         (["replay", "FILE", "--wait", "-1"], "--wait must be within"),
     ],
 )
