@@ -86,8 +86,12 @@ def _classes(*classes: type) -> str:
 
 def _class(cls: type) -> str:
     doc = _meanings(cls)
+    if missing := [f.name for f in dataclasses.fields(cls) if f.name not in doc]:
+        raise LookupError(
+            f"{cls.__name__} does not say what {', '.join(missing)} are (Attributes)"
+        )
     rows = (
-        [code(f.name), _type(cls, f.name), _default(f), doc.get(f.name, "")]
+        [code(f.name), _type(cls, f.name), _default(f), doc[f.name]]
         for f in dataclasses.fields(cls)
     )
     return f"**{cls.__name__}**: {one_line(cls.__doc__ or '')}\n\n" + table(
