@@ -186,3 +186,10 @@ def test_every_container_is_a_stage_and_leaves_no_package_lists() -> None:
             assert "--no-install-recommends" in step
         if "apt-get" in step or "setup" in step.replace("setup.bash", ""):
             assert step.endswith("rm -rf /var/lib/apt/lists/*"), step
+
+
+@pytest.mark.parametrize("folder", package_folders(), ids=lambda p: p.name)
+def test_every_package_says_what_it_is_and_how_to_test_it(folder: Path) -> None:
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {folder.name}\n\n")
+    assert re.search(r"^##+ (Test|Build and test)", text, re.MULTILINE), "how is it tested?"
