@@ -78,3 +78,12 @@ def test_every_page_is_in_the_menu() -> None:
     menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     listed = set(re.findall(r"[\w/-]+\.md", str(menu)))
     assert {str(p.relative_to(ROOT / "docs")) for p in PAGES} == listed
+
+
+def test_arguments_of_replay_are_explained() -> None:
+    source = (ROOT / "launch" / "replay.launch.py").read_text(encoding="utf-8")
+    names = re.findall(r'DeclareLaunchArgument\("(\w+)"', source)
+    names += re.findall(r'^    "(\w+)": "', source, re.MULTILINE)
+    text = (ROOT / "docs" / "reference" / "arguments.md").read_text(encoding="utf-8")
+    assert len(names) >= 5
+    assert [name for name in names if f"`{name}:=" not in text] == []
