@@ -113,6 +113,7 @@ def test_benchmarks_are_found_with_their_summaries(tmp_path, capsys) -> None:
         (["label", "--success", "--wait", "nan"], "--wait must be within"),
         (["panel", "--namespace", "1 2"], "namespace must be like"),
         (["episode", "0"], "COUNT must be within"),
+        (["demo", "--headless", "--params", "PARAMS", "--out", "OUT"], "Unknown node 'nodee'"),
         (["train", "--run", "FILE"], "is a file"),
         (["train", "--run", "RUN", "--ranks", "0"], "--ranks must be at least 1"),
         (["train", "--run", "RUN", "--start", "FILE"], "is no checkpoint"),
@@ -125,7 +126,8 @@ def test_benchmarks_are_found_with_their_summaries(tmp_path, capsys) -> None:
 )
 def test_bad_input_is_answered_by_one_line(words, reason, tmp_path, capsys) -> None:
     (tmp_path / "file").write_text("hello")
-    places = {"FILE": str(tmp_path / "file"), "RUN": str(tmp_path / "run")}
+    (tmp_path / "params").write_text("nodee: {ros__parameters: {x: 1}}")
+    places = {word: str(tmp_path / word.lower()) for word in ("FILE", "RUN", "PARAMS", "OUT")}
     for name, path in places.items():
         words = [word.replace(name, path) for word in words]
     assert cli.main(words) == 2
