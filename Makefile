@@ -2,11 +2,11 @@
 # ARGS goes to the command: make demo ARGS="--episodes 10 --headless", make test ARGS="src/hiors_core -k limiter"
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format lock clean
+.PHONY: help setup demo test bench lint format reference docs lock clean
 ENV := . tools/env.sh &&
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make this clone ready to run (does only what is missing)
 	@tools/setup.sh
@@ -25,6 +25,17 @@ lint: setup ## check format, lint rules and types
 
 format: setup ## put the sources in the common format and fix what can be fixed
 	@$(ENV) ruff format && ruff check --fix
+
+reference: setup ## write docs/reference anew from the code
+	@$(ENV) python tools/reference
+
+docs: build/docs/venv/.ready ## build the documentation as a site in build/docs/site
+	@NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build --quiet && echo "build/docs/site/index.html"
+
+build/docs/venv/.ready: requirements/docs.lock
+	@python3 -m venv --clear build/docs/venv
+	@build/docs/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 lock: setup ## write the lock files anew from requirements/*.in (needs a package index)
 	@tools/lock.sh

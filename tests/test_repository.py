@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 LONGEST = 500
-LOCKS = ("base", "dev", "ros", "export")
+LOCKS = ("base", "dev", "ros", "export", "docs")
 HEADED = {".py", ".sh", ".yaml", ".yml", ".toml", ".js", ".ts", ".css", ".cpp", ".hpp"}
 
 
@@ -172,3 +172,24 @@ def test_interfaces_are_documented(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda p: p.name)
 def test_config_files_are_yaml(path: Path) -> None:
     assert yaml.safe_load(path.read_text(encoding="utf-8")) is not None
+
+
+def test_every_container_is_a_stage_and_leaves_no_package_lists() -> None:
+    docker = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    stages = set(re.findall(r"^FROM \S+ AS (\w+)$", docker, re.MULTILINE))
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+    services = compose["services"]
+    assert {s["build"]["target"] for s in services.values()} <= stages
+    assert {s["profiles"][0] for s in services.values()} == {"sim", "robot", "learner", "viz"}
+    for step in re.findall(r"^RUN (?:.*\\\n)*.*$", docker, re.MULTILINE):
+        if "apt-get install" in step:
+            assert "--no-install-recommends" in step
+        if "apt-get" in step or "setup" in step.replace("setup.bash", ""):
+            assert step.endswith("rm -rf /var/lib/apt/lists/*"), step
+
+
+@pytest.mark.parametrize("folder", package_folders(), ids=lambda p: p.name)
+def test_every_package_says_what_it_is_and_how_to_test_it(folder: Path) -> None:
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {folder.name}\n\n")
+    assert re.search(r"^##+ (Test|Build and test)", text, re.MULTILINE), "how is it tested?"

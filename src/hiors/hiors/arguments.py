@@ -100,11 +100,7 @@ class BringupArgs:
     def __post_init__(self) -> None:
         for spec in describe():
             _check(spec, getattr(self, spec.name))
-        if not _NAMESPACE.fullmatch(self.namespace):
-            raise InvalidValue(
-                f"namespace must be like robot1 or lab/robot1 (letters, digits, _), "
-                f"got '{self.namespace}'."
-            )
+        check_namespace(self.namespace)
         if self.learner not in ("local", "none"):
             if not self.learner.startswith("tcp://"):
                 raise UnknownName(
@@ -138,6 +134,14 @@ class ArgumentSpec:
     def default_text(self) -> str:
         """The default as it is written on a command line."""
         return _text(self.default)
+
+
+def check_namespace(name: str) -> None:
+    """Raise InvalidValue unless ROS takes the name as a namespace; empty is none."""
+    if not _NAMESPACE.fullmatch(name):
+        raise InvalidValue(
+            f"namespace must be like robot1 or lab/robot1 (letters, digits, _), got '{name}'."
+        )
 
 
 def describe() -> list[ArgumentSpec]:

@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "watch a simulated X-Trainer learn to insert while it works",
     "train": "run the learner on stored episodes, or beside a running graph",
     "keys": "make or show the keys of robots and learner on different machines",
+    "episode": "run episodes in a running graph",
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "calibrate": "find the zeros of a leader arm",
     "panel": "open the panels Intervention and Labels in a window (needs Qt)",
@@ -46,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        # What a command did not foresee of the machine: a full disk, a file that may not be read.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hiors: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 def usage() -> str:

@@ -117,6 +117,11 @@ def resolve(args: BringupArgs) -> Run:
     learner_file = Path(args.learner_config).resolve() if args.learner_config else None
     if learner_file and not learner_file.is_file():
         raise InvalidValue(f"learner_config names {learner_file}, which is not a file.")
+    if args.policy and not (Path(args.policy) / "manifest.json").is_file():
+        raise InvalidValue(
+            f"policy:={args.policy} is no checkpoint: give a folder with manifest.json and"
+            " model.safetensors, such as RUN/checkpoints/v000100."
+        )
     robot = load_robot(robot_file, None if args.arms == "both" else [args.arms])
     _check_robot(task_file, robot.name)
     return Run(
@@ -163,8 +168,13 @@ def learner_program() -> tuple[str, ...]:
 def prepare(args: BringupArgs) -> Path:
     """Make the folders of the run and return its root."""
     root = Path(args.run_dir).resolve()
-    for name in ("store", "demos", "link/inbox", "checkpoints", "devices", "logs"):
-        (root / name).mkdir(parents=True, exist_ok=True)
+    try:
+        for name in ("store", "demos", "link/inbox", "checkpoints", "devices", "logs"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidValue(
+            f"run_dir:={root} cannot be made ({error.strerror}): give a folder that you may write."
+        ) from error
     return root
 
 

@@ -42,6 +42,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"private: {folder / (made.name + PRIVATE)} (stays here)")
         print(f"public:  {folder / (made.name + PUBLIC)} (copy it to the other side)")
         return 0
+    if folder.exists() and not folder.is_dir():
+        raise InvalidValue(f"--folder {folder} is a file; keys lie in a folder.")
     found = public_keys(folder)
     for key, name in sorted(found.items(), key=lambda item: item[1]):
         own = "  (private key here)" if (folder / f"{name}{PRIVATE}").exists() else ""

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hiors.arguments import check_namespace
 from hiors.options import Parser
-from hiors_core.errors import HiorsError
+from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.label import Label, Outcome, judge
 from hiors_core.names import check_episode_id
 from hiors_core.store import EpisodeStore
 
+LONGEST_WAIT = 3600.0
 UNDO = 5
 """LabelEpisode.Request.UNDO; not an outcome."""
 
@@ -23,6 +25,9 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     if options.episode:
         check_episode_id(options.episode)
+    check_namespace(options.namespace)
+    if not 0.0 < options.wait <= LONGEST_WAIT:
+        raise InvalidValue(f"--wait must be within 0 .. {LONGEST_WAIT:g} s, got {options.wait}.")
     print(_in_store(options) if options.store else _by_service(options))
     return 0
 
@@ -81,7 +86,7 @@ def _by_service(options: argparse.Namespace) -> str:
 
     from hiors_interfaces.srv import LabelEpisode
 
-    rclpy.init()
+    rclpy.init(args=[])
     try:
         node = rclpy.create_node("hiors_label", namespace=options.namespace or None)
         client = node.create_client(LabelEpisode, "episode/label_episode")

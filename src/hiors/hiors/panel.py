@@ -5,6 +5,7 @@ import argparse
 import getpass
 from collections.abc import Sequence
 
+from hiors.arguments import check_namespace
 from hiors.options import Parser
 
 PANELS = ("both", "intervention", "labels")
@@ -13,6 +14,7 @@ PANELS = ("both", "intervention", "labels")
 def main(argv: Sequence[str]) -> int:
     """Show the window; the exit code is 0 when it was closed, 2 where Qt is missing."""
     options = _parser().parse_args(argv)
+    check_namespace(options.namespace)
     from hiors_rqt.window import run
 
     return run(options.which, options.namespace, options.operator)

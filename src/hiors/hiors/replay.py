@@ -20,6 +20,7 @@ COMMANDS = ("control/command", "teleop/command", "policy/chunk", "sim/", "cmd_",
 """What would move a robot whose driver is running; published only on request."""
 COMMAND_TYPES = ("trajectory_msgs/", "geometry_msgs/msg/Twist", "control_msgs/")
 """Types that move other robots, likewise."""
+LONGEST_WAIT = 3600.0
 CLOCK_PERIOD = 0.02
 """Longest time between two /clock messages, of the wall clock [s]."""
 
@@ -56,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     if not 0.01 <= options.rate <= 100.0:
         raise InvalidValue(f"--rate must be within 0.01 .. 100, got {options.rate}.")
+    if not 0.0 <= options.wait <= LONGEST_WAIT:
+        raise InvalidValue(f"--wait must be within 0 .. {LONGEST_WAIT:g} s, got {options.wait}.")
     path = options.store / "episodes" / options.bag if options.store else Path(options.bag)
     with Recording(path) as recording:
         topics = _chosen(recording, options)
@@ -196,7 +199,7 @@ def message_class(type_name: str) -> Any:
 def _player(topics: dict[str, Topic]) -> Iterator[Player]:
     import rclpy
 
-    rclpy.init()
+    rclpy.init(args=[])
     try:
         yield Player(rclpy.create_node("hiors_replay"), topics)
     finally:

@@ -56,6 +56,7 @@ class _Child:
         self.started_at = 0.0
         self.restart_at: float | None = None
         self.deaths = 0
+        self.last_line = ""
         self.mark = f"{os.getpid()}.{time.monotonic_ns()}.{command.name}"
 
 
@@ -84,6 +85,7 @@ class Supervisor:
         self._on_start = on_start
         self._width = max((len(name) for name in names), default=0)
         self._started = False
+        self._cause: _Child | None = None
 
     def start(self) -> None:
         """Start every process; if one cannot be started, end those that were."""
@@ -132,6 +134,11 @@ class Supervisor:
             if child.process is not None:
                 # One that ended between the last two looks is still to be reaped.
                 child.process.poll()
+        if self._cause:
+            # What the others said while they were ended stands between the reason and the prompt.
+            cause = self._cause
+            self._say(cause.command.name, f"ended first; its last line: {cause.last_line}")
+            self._cause = None
 
     def names_alive(self) -> list[str]:
         """Return the names of the commands whose process runs."""
@@ -163,7 +170,7 @@ class Supervisor:
         pipe = child.process.stdout
         child.reader = threading.Thread(
             target=self._pass_on,
-            args=(command.name, pipe),
+            args=(child, pipe),
             name=f"log-{command.name}",
             daemon=True,
         )
@@ -184,6 +191,7 @@ class Supervisor:
         command = child.command
         if command.required:
             self._say(command.name, f"ended with exit code {code}; it is required: ending all.")
+            self._cause = child if code else None
             return code
         if not command.respawn:
             self._say(command.name, f"ended with exit code {code}.")
@@ -218,10 +226,12 @@ class Supervisor:
             else:
                 marks.send(processes, number)
 
-    def _pass_on(self, name: str, pipe: IO[bytes]) -> None:
+    def _pass_on(self, child: _Child, pipe: IO[bytes]) -> None:
+        name = child.command.name
         with pipe, (self._log_dir / f"{name}.log").open("ab") as log:
             for line in pipe:
                 log.write(line)
                 log.flush()
+                child.last_line = line.decode("utf-8", errors="replace").rstrip()
                 with contextlib.suppress(BrokenPipeError):
-                    self._say(name, line.decode("utf-8", errors="replace").rstrip())
+                    self._say(name, child.last_line)

@@ -28,6 +28,7 @@ def learner_words(options: argparse.Namespace) -> list[str]:
             "Give --run DIR to learn beside a graph, or --demos STORE --steps N --out FOLDER to "
             f"train on demonstrations only; missing: {', '.join(missing)}."
         )
+    _check(options)
     files = {
         "--robot": config_file("robots", options.robot),
         "--task": config_file("tasks", options.task),
@@ -46,6 +47,25 @@ def learner_words(options: argparse.Namespace) -> list[str]:
             raise InvalidValue("--listen needs --run DIR: robots send episodes into a run.")
         check_open(check_address(options.listen), keys=bool(keys))
     return [*ranks, *listen, *keys, *words]
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before PyTorch is loaded."""
+    for name, value in (("--steps", options.steps), ("--ranks", options.ranks)):
+        if value is not None and value < 1:
+            raise InvalidValue(f"{name} must be at least 1, got {value}.")
+    if options.demos and not (options.demos / "episodes").is_dir():
+        raise InvalidValue(
+            f"--demos {options.demos} is no episode store: it has no folder 'episodes'."
+        )
+    if options.run and options.run.exists() and not options.run.is_dir():
+        raise InvalidValue(f"--run {options.run} is a file; it must be a run folder.")
+    if options.config and not options.config.is_file():
+        raise InvalidValue(f"--config {options.config} is not a file.")
+    if options.start and not (options.start / "manifest.json").is_file():
+        raise InvalidValue(f"--start {options.start} is no checkpoint: it has no manifest.json.")
+    if options.out and options.out.exists():
+        raise InvalidValue(f"--out {options.out} exists: a checkpoint is never overwritten.")
 
 
 def _parser() -> Parser:

@@ -36,6 +36,8 @@ def test_an_unknown_command_is_refused_with_the_nearest(
         (["replay", "bag", "--rat", "2"], "--rate"),
         (["doctor", "--jsn"], "--json"),
         (["train", "--rn", "x"], "--run"),
+        (["panel", "--operater", "x"], "--operator"),
+        (["keys", "--foldr", "x"], "--folder"),
     ],
 )
 def test_an_unknown_argument_is_refused_with_the_nearest(
@@ -98,3 +100,45 @@ def test_benchmarks_are_found_with_their_summaries(tmp_path, capsys) -> None:
     assert bench.main(["--folder", str(tmp_path)]) == 0
     assert "How fast it is." in capsys.readouterr().out
     assert bench.main(["speed", "--folder", str(tmp_path)]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["keys", "new", "robot1", "--folder", "FILE"], "cannot be made"),
+        (["keys", "show", "--folder", "FILE"], "is a file"),
+        (["up", "run_dir:=FILE/x"], "cannot be made"),
+        (["up", "policy:=FILE", "run_dir:=RUN"], "is no checkpoint"),
+        (["label", "--success", "--namespace", "1 2"], "namespace must be like"),
+        (["label", "--success", "--wait", "nan"], "--wait must be within"),
+        (["panel", "--namespace", "1 2"], "namespace must be like"),
+        (["episode", "0"], "COUNT must be within"),
+        (["demo", "--headless", "--params", "PARAMS", "--out", "OUT"], "Unknown node 'nodee'"),
+        (["train", "--run", "FILE"], "is a file"),
+        (["train", "--run", "RUN", "--ranks", "0"], "--ranks must be at least 1"),
+        (["train", "--run", "RUN", "--start", "FILE"], "is no checkpoint"),
+        (["train", "--run", "RUN", "--config", "RUN"], "is not a file"),
+        (["train", "--demos", "FILE", "--steps", "1", "--out", "RUN"], "is no episode store"),
+        (["train", "--demos", "FILE", "--steps", "-1", "--out", "RUN"], "--steps must be at"),
+        (["episode", "--seed", "-1"], "--seed must be at least 0"),
+        (["replay", "FILE", "--wait", "-1"], "--wait must be within"),
+    ],
+)
+def test_bad_input_is_answered_by_one_line(words, reason, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("hello")
+    (tmp_path / "params").write_text("nodee: {ros__parameters: {x: 1}}")
+    places = {word: str(tmp_path / word.lower()) for word in ("FILE", "RUN", "PARAMS", "OUT")}
+    for name, path in places.items():
+        words = [word.replace(name, path) for word in words]
+    assert cli.main(words) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_machine_refuses_is_no_traceback(monkeypatch, capsys) -> None:
+    def fail(_: object) -> int:
+        raise PermissionError(13, "Permission denied", "/somewhere")
+
+    monkeypatch.setattr(bench, "main", fail)
+    assert cli.main(["bench"]) == 1
+    assert capsys.readouterr().err == "hiors: /somewhere: Permission denied\n"

@@ -4,6 +4,7 @@
 import pytest
 
 from hiors.demo.records import CommandLog, EpisodeRow, check_some_ran
+from hiors.demo.report import wilson
 from hiors_core.errors import HiorsError
 
 
@@ -12,6 +13,11 @@ def rows(*outcomes: str) -> list[EpisodeRow]:
         EpisodeRow(number=i, outcome=outcome, ending="no executed action for 2.0 s")
         for i, outcome in enumerate(outcomes)
     ]
+
+
+def test_an_interval_never_leaves_what_is_possible() -> None:
+    assert f"{wilson(0, 5)[1]:.0f}" == "0"
+    assert wilson(5, 5)[2] == 1.0
 
 
 def test_three_episodes_without_an_end_in_a_row_are_enough() -> None:

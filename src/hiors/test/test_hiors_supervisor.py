@@ -63,6 +63,24 @@ def test_a_required_process_ends_all_with_its_code(
     assert mine(supervisor) == []
 
 
+def test_the_reason_is_the_last_thing_that_is_said(tmp_path: Path) -> None:
+    noisy = (
+        "import signal, sys, time;"
+        "signal.signal(2, lambda *_: (print('Traceback', flush=True), sys.exit(1)));"
+        "print('up', flush=True); time.sleep(600)"
+    )
+    picky = (
+        "import time; time.sleep(1); print('InvalidValue: speed', flush=True); raise SystemExit(2)"
+    )
+    shown = Lines()
+    commands = [python("b", noisy), python("a", picky)]
+    supervisor = Supervisor(commands, tmp_path, shown.append)
+    supervisor.start()
+    assert supervisor.run() == 2
+    assert shown.said("b", "Traceback")
+    assert shown[-1] == "[a] ended first; its last line: InvalidValue: speed"
+
+
 def test_a_process_that_is_not_required_may_end(tmp_path: Path) -> None:
     lines = Lines()
     commands = [python("a", "raise SystemExit(4)", required=False), python("b", SLEEP)]

@@ -167,6 +167,7 @@ class Decision:
     """What became of an episode and why; written once.
 
     Attributes:
+        accepted: whether the learner gets it.
         threshold: m(k) used. episode_return: R(tau), NaN when there was none. k: accepted
             episodes before this one.
         reasons: all that spoke against it, or the one that made it pass.

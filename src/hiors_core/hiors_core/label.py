@@ -32,6 +32,7 @@ class Label:
     """One judgement.
 
     Attributes:
+        outcome: NONE, SUCCESS, FAILURE, DISCARD or RETURN.
         episode_return: R(tau) of eq. 3; NaN when there is none (NONE, DISCARD).
         stage_rewards: optional, one a stage; their sum is the return when given.
         labeler: person or classifier. source: front end.

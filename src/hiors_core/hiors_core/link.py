@@ -21,9 +21,11 @@ from hiors_core.names import check_episode_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """An accepted episode that the learner is to take in; ``sha256`` is that of manifest.json.
+    """An accepted episode that the learner is to take in.
 
-    ``actor`` names the robot that sent it from another host.
+    Attributes:
+        episode_id: its id. path: its folder. task: name of the task.
+        sha256: of its manifest.json. actor: robot that sent it from another host, or "".
     """
 
     episode_id: str
@@ -35,7 +37,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """An episode that is in the training set, durably."""
+    """An episode that is in the training set, durably.
+
+    Attributes:
+        episode_id: its id. sha256: of its manifest.json. kind: "online" or "demonstration".
+        transitions: that it gave. actor: robot that sent it from another host, or "".
+    """
 
     episode_id: str
     sha256: str

@@ -22,9 +22,11 @@ class EpisodeMeta:
     """What is known of an episode before it begins.
 
     Attributes:
+        episode_id: name of its folder. task, robot: names of their files.
+        instruction: language input of the policy. arms: those in use.
         names: (N,) columns of the robot's vectors, in order.
         f_low, f_high: logging rates of eq. 6 [Hz].
-        seed: of the scene.
+        seed: of the scene. operator: person who was in charge, or "".
     """
 
     episode_id: str
@@ -41,7 +43,12 @@ class EpisodeMeta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A run of control ticks under one authority; stamps of its first and last tick [ns]."""
+    """A run of control ticks under one authority.
+
+    Attributes:
+        authority: 0 HOLD, 1 POLICY, 2 HANDOVER, 3 HUMAN, 4 STOPPED.
+        start, end: stamps of its first and last tick [ns]. ticks: how many.
+    """
 
     authority: int
     start: int
@@ -54,6 +61,7 @@ class Stream:
     """One topic of the bag.
 
     Attributes:
+        topic, type_name: full names. count: messages in the bag.
         first, last: log times [ns]. max_gap: longest time between two messages [s].
         missing: sequence numbers that never came. dropped: messages refused or lost on the way,
             as the recorder counted.
@@ -71,7 +79,11 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """Name, length and SHA-256 of a file of the episode."""
+    """A file of the episode.
+
+    Attributes:
+        name: without folder. size: [bytes]. sha256: of its content, in hexadecimal digits.
+    """
 
     name: str
     size: int
@@ -83,7 +95,10 @@ class Manifest:
     """What a sealed episode holds.
 
     Attributes:
+        meta: what was known before it began.
         start, end: stamps of the first and the last control tick [ns].
+        end_reason: why it ended. ticks: control ticks that were recorded.
+        segments: who drove when. streams: one entry a topic. files: of the bag.
         transitions: logged ones (eq. 6). policy_versions: those that drove, in order of
             appearance.
         aborted: it did not end as an episode ends; never accepted by itself.

@@ -18,6 +18,7 @@ class Task:
     """What is to be done, and the values of the method that belong to it.
 
     Attributes:
+        name: of the task, as episodes carry it.
         instruction: language input of the policy.
         arm: arm that does the task. objects: names of the tracked objects.
         time_limit: longest episode [s].

@@ -91,7 +91,7 @@ class OptimizerSettings:
     Attributes:
         learning_rate: at the top of the schedule. floor: lowest share of it.
         schedule: "constant", "cosine" or "cyclical". warm_up: linear, in steps.
-        period: steps of a cosine, or of one cycle.
+        period: steps of a cosine, or of one cycle. weight_decay, beta1, beta2: of AdamW.
         clip: largest norm of the gradient. average: rate of the moving average of the weights.
     """
 
@@ -160,7 +160,14 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerSettings:
-    """All of it. seed: of weights, minibatches and noise."""
+    """All of it, a section each.
+
+    Attributes:
+        seed: of weights, minibatches and noise.
+        policy: what is built when there is none to start from. data: what a gradient step sees.
+        loss: eq. 5. optimizer: AdamW, its schedule, the moving average.
+        pacing: how far training may run ahead of the data. output: how often what is written.
+    """
 
     seed: int = 0
     policy: PolicySettings = field(default_factory=PolicySettings)

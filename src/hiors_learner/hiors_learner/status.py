@@ -33,6 +33,10 @@ class Status:
     """Content of status.json, beside "pid" and "stamp_ns".
 
     Attributes:
+        state: 0 STARTING, 1 WAITING, 2 TRAINING, 3 PACED, 4 FAILED. message: why.
+        step: optimiser steps. learning_rate: of the newest step.
+        transitions: in the training set. samples_per_s: speed of training [1/s].
+        episode_ids: newest that were taken in.
         loss: mean of the last window. demonstrations, episodes: in the training set.
         refused: episodes that were not taken in. checkpoint: newest published version.
         robots: online episodes of each robot and task, as "robot1/insert_moisturizer".

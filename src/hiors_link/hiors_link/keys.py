@@ -50,7 +50,12 @@ def new_identity(folder: Path, name: str) -> Identity:
     """Make a pair and write both files; StateError when there is one of that name."""
     public, secret = zmq.curve_keypair()
     identity = Identity(name=check_name(name), public=public, secret=secret)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidValue(
+            f"{folder} cannot be made ({error.strerror}): keys need a folder that you may write"
+        ) from error
     private = {"name": name, "public": public.decode(), "secret": secret.decode()}
     _write_new(folder / f"{name}{PRIVATE}", private, 0o600)
     shown = {key: value for key, value in private.items() if key != "secret"}

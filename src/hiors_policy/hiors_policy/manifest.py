@@ -22,6 +22,7 @@ class CheckpointManifest:
     """Content of manifest.json.
 
     Attributes:
+        version: name of its folder. spec: action columns, horizon and streams, as PolicySpec.
         step: optimiser steps. parent: version it was trained from, or "".
         created: stamp [ns]. data_ids: episodes it has seen.
         sha256, size: of model.safetensors.

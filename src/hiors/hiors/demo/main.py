@@ -65,6 +65,9 @@ class Demo:
         )
         self.seeds = stages.Seeds(seed=options.seed)
         self.result = Result()
+        self._args = self._arguments()
+        # Before the first stage: a wrong parameter file must not cost a training.
+        self._nodes = build_graph(self._args)
 
     @contextmanager
     def _timed(self, name: str, text: str) -> Iterator[None]:
@@ -113,8 +116,8 @@ class Demo:
     def _evaluate(self, count: int) -> dict[str, int]:
         return stages.evaluate(self.scene, self.options.out / "checkpoints", self.seeds, count)
 
-    def _graph(self) -> Bringup:
-        args = BringupArgs(
+    def _arguments(self) -> BringupArgs:
+        return BringupArgs(
             robot=ROBOT,
             arms=ARM,
             task=TASK,
@@ -125,7 +128,6 @@ class Demo:
             seed=self.options.seed,
             log_level="info",
         )
-        return Bringup(build_graph(args), args, show=self._note)
 
     def _note(self, line: str) -> None:
         with (self.options.out / "logs" / "graph.log").open("a", encoding="utf-8") as file:
@@ -134,7 +136,7 @@ class Demo:
     def _online(self) -> None:
         rows = self.result.rows
         self.display.rows = rows
-        with self._graph() as graph, Session() as session:
+        with Bringup(self._nodes, self._args, show=self._note) as graph, Session() as session:
             beat = self._beat(session, graph)
             session.ready(beat)
             self.display.stage("4/5 waiting for the learner to come up")

@@ -74,4 +74,4 @@ def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float, float]:
     p = k / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return p, float(centre - half), float(min(1.0, centre + half))
+    return p, float(max(0.0, centre - half)), float(min(1.0, centre + half))

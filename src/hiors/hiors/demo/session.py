@@ -48,7 +48,7 @@ class Session:
     """A client of the graph, for as long as the ``with`` block lasts."""
 
     def __init__(self) -> None:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("demo")
         self.heard = Heard()
         self.commands = CommandLog()
