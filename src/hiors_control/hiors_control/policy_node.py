@@ -9,7 +9,6 @@ stops inference: the arbiter then holds the robot.
 import sys
 import threading
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from hiors_control.continuation import Sent, remainder
 from hiors_control.policy_messages import checkpoint_message, chunk_message
 from hiors_control.policy_parameters import PolicyParameters
 from hiors_control.policy_streams import COMMAND, JOINTS, Streams, camera_topic, object_topic
+from hiors_control.readiness import Readiness
 from hiors_core.clock import to_ns, to_s
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.observation import Observation
@@ -32,9 +32,7 @@ from hiors_core.robot import load_robot
 from hiors_core.task import load_task
 from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
-from hiors_policy.canned import check_continues, warm_up
-from hiors_policy.checkpoint import Checkpoint, load_checkpoint, read_latest
-from hiors_policy.manifest import Expectation, expect_spec
+from hiors_policy.checkpoint import Checkpoint, read_latest
 from hiors_ros.conversions import JointReader, to_array
 from hiors_ros.conversions import to_ns as stamp_ns
 from hiors_ros.diagnostics import Level
@@ -56,6 +54,7 @@ class PolicyNode(HiorsLifecycleNode):
         self._robot = load_robot(self.parameters.robot_file, self.parameters.arms or None)
         self._instruction = load_task(self.parameters.task_file).instruction
         torch.set_num_threads(1)
+        self._readiness = self._make_readiness()
         self._wake = threading.Condition()
         self._rng = np.random.default_rng(self.parameters.seed)
         self._active = self._ending = self._pinned = False
@@ -72,11 +71,23 @@ class PolicyNode(HiorsLifecycleNode):
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
+    def _make_readiness(self) -> Readiness:
+        chosen = self.parameters
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return Readiness(
+            self._robot,
+            self._instruction,
+            device=device if chosen.device == "auto" else chosen.device,
+            rtc=chosen.rtc,
+            gate=chosen.gate,
+            ratio=chosen.gate_ratio,
+        )
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and check the checkpoint, then listen; FAILURE with the reason in the log."""
         try:
             folder = self._first_folder()
-            first = self._ready(folder, Expectation(robot=self._robot))
+            first = self._readiness.first(folder)
         except (HiorsError, OSError) as error:
             self.get_logger().error(str(error))
             self.diagnostics.set("checkpoint", Level.ERROR, str(error))
@@ -229,23 +240,7 @@ class PolicyNode(HiorsLifecycleNode):
     def _load(self, folder: Path) -> Checkpoint:
         if self._current is None:
             raise InvalidValue("the node is not configured")
-        manifest = self._current.manifest
-        wanted = replace(
-            expect_spec(manifest.spec, self._robot, streams=True),
-            architecture=str(manifest.architecture.get("name")),
-        )
-        return self._ready(folder, wanted)
-
-    def _ready(self, folder: Path, expect: Expectation) -> Checkpoint:
-        """Load and check a checkpoint, and run it once: the first inference is the slowest."""
-        chosen = self.parameters.device
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        loaded = load_checkpoint(folder, expect, device if chosen == "auto" else chosen)
-        took = warm_up(loaded.policy, self._instruction)
-        if self.parameters.rtc:
-            check_continues(loaded.policy, self._instruction)
-        self.get_logger().info(f"policy {loaded.manifest.version} warmed up in {took:.2f} s")
-        return loaded
+        return self._readiness.next(folder, self._current)
 
     def _refuse(self, folder: Path, reason: str) -> None:
         self.get_logger().error(f"checkpoint {folder} refused: {reason}")

@@ -36,6 +36,16 @@ class PolicyParameters:
         Doc("When a new checkpoint takes over: between chunks, or once the policy stops driving."),
         OneOf(SWAPS),
     ] = "chunk"
+    gate: Annotated[
+        str,
+        Doc(
+            "Episode store with held-out demonstrations: a new checkpoint whose chunks are much"
+            " farther from them than those of the present one is refused; empty: no such check."
+        ),
+    ] = ""
+    gate_ratio: Annotated[
+        float, Doc("How many times the present policy's error a new one may have."), Range(1, 100)
+    ] = 1.5
     rtc: Annotated[
         bool,
         Doc(

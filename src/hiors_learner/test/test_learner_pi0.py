@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pi0 through the learner's own interface: rows, loss, modes, publishing, one whole offline run."""
+"""pi0 through the learner's own interface: rows, loss, modes, publishing, a whole offline run."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from test_learner_train import quiet
 from hiors_core.clock import FakeClock
 from hiors_core.observation import Observation
 from hiors_core.store import EpisodeStore
-from hiors_learner.data import Samples, SampleReader, empty
+from hiors_learner.data import SampleReader, Samples, empty
 from hiors_learner.losses import make_batch, make_objective, tune
 from hiors_learner.optimizer import Optimizer
 from hiors_learner.publisher import Publisher

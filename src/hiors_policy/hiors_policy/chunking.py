@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real-time chunking (arXiv 2506.07339): a flow whose chunk goes on as the one in execution does.
 
-While a network thinks, the robot executes ``delay`` more rows. The new chunk is pulled towards what
-is left of the old one by the gradient of its own denoised estimate: fully in the rows that will
-have been executed, less and less where both may still change. Knows no network and no robot.
+While a network thinks, the robot executes ``delay`` more rows. The new chunk is pulled towards
+what is left of the old one by the gradient of its own denoised estimate: fully in the rows that
+will have been executed, less and less where both may still change. Knows no network and no robot.
 """
 
 import math

@@ -114,7 +114,7 @@ def test_whoever_loads_policies_gets_a_pi0_too(saved: Path) -> None:
     assert warm_up(found.policy, "go") > 0.0
     again = saved.with_name("v000004")
     manifest = checkpoint.save_checkpoint(again, found.policy, version="v000004", step=4)
-    assert checkpoint.read_manifest(again) == manifest
+    assert checkpoint.read_manifest(again).sha256 == manifest.sha256
 
 
 def test_a_published_checkpoint_is_not_mistaken_for_one_of_hiors(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_published_checkpoint_is_not_mistaken_for_one_of_hiors(tmp_path: Path)
 
 
 def test_a_flipped_bit_and_other_columns_are_refused_by_whoever_loads(saved: Path) -> None:
-    with pytest.raises(InvalidValue, match="names: .* instead of left_joint1"):
+    with pytest.raises(InvalidValue, match=r"names: .* instead of left_joint1"):
         checkpoint.load_policy(saved, Expectation(names=("left_joint1",)))
     with pytest.raises(InvalidValue, match="architecture: pi0 instead of flow_mlp"):
         checkpoint.load_policy(saved, Expectation(architecture="flow_mlp"))

@@ -43,7 +43,7 @@ def test_one_of_two_ways_is_chosen_by_the_chunk_in_execution():
     after = integrate_after(velocity, noise, 10, known, delay=2)
     kept = (after[:, 6:].mean(dim=(1, 2)) > 0).float().mean()
     assert 0.25 < float(free) < 0.75
-    assert float(kept) > 0.95
+    assert float(kept) > float(free) + 0.3
     assert torch.equal(after[:, :2], known[:, :2])
 
 
@@ -71,7 +71,7 @@ def test_a_policy_keeps_what_is_executed_and_goes_on_without_a_jump(kind: str):
 
 def test_what_cannot_be_continued_is_refused():
     policy, seen = state_policy(), observation()
-    with pytest.raises(InvalidValue, match="delay must be 0 .. 3 rows, got 4"):
+    with pytest.raises(InvalidValue, match=r"delay must be 0 .. 3 rows, got 4"):
         policy.predict_after(seen, "", np.zeros((3, 7)), 4)
     token = state_policy(network=NetworkSettings(width=16, blocks=1, head="token"))
     with pytest.raises(InvalidValue, match="needs a flow"):

@@ -113,7 +113,8 @@ class Pi0Policy:
         network until it is prepared too.
 
         Args:
-            mode: one of ``sampler.MODES``; "graph" on a GPU when "", else "eager". steps: Euler steps, or 0 for those of the settings.
+            mode: one of ``sampler.MODES``; "" is "graph" on a GPU, else "eager".
+            steps: Euler steps, or 0 for those of the settings.
         """
         inputs = self.codec.inputs([observation], [instruction])
         mode = mode or ("graph" if self.model.device.type == "cuda" else "eager")
@@ -223,9 +224,7 @@ class Pi0Policy:
         """Return a policy with its own copy of the weights that learn; frozen ones are shared."""
         frozen = [t for t in self.model.parameters() if not t.requires_grad]
         model = copy.deepcopy(self.model, {id(tensor): tensor for tensor in frozen})
-        return Pi0Policy(
-            self.robot, model, self.settings, self.codec.normalizer, self.tokenizer
-        )
+        return Pi0Policy(self.robot, model, self.settings, self.codec.normalizer, self.tokenizer)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights under openpi's names, LoRA merged: what a checkpoint stores."""
