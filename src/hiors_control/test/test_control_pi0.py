@@ -17,10 +17,16 @@ import torch
 from sensor_msgs.msg import Image
 from test_control_policy_node import CONFIG, ROBOT, Graph
 
-from hiors_core.clock import to_s
+from hiors_core.clock import FakeClock, to_s
 from hiors_core.durable import sha256_file, write_document
 from hiors_core.errors import HiorsError
-from hiors_policy.checkpoint import MANIFEST, MODEL, save_checkpoint
+from hiors_learner.data import empty
+from hiors_learner.losses import make_batch, make_objective, tune
+from hiors_learner.publisher import Publisher
+from hiors_learner.settings import LossSettings, TuningSettings
+from hiors_policy.canned import canned_observation
+from hiors_policy.checkpoint import MANIFEST, MODEL, load_policy, read_latest, save_checkpoint
+from hiors_policy.ema import MovingAverage
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.network import NetworkSettings
 from hiors_policy.pi0.tensors import TensorFiles, write_tensors
@@ -140,3 +146,29 @@ def test_weights_that_are_no_numbers_are_refused_in_spite_of_a_right_hash(
     count = len(graph.world.chunks)
     graph.until(lambda: len(graph.world.chunks) > count)
     assert graph.world.chunks[-1].policy_version == "v000001"
+
+
+def test_a_learners_step_is_published_and_takes_over(graph: Seeing, tmp_path: Path):
+    graph.drive()
+    policy = load_policy(tmp_path / "v000001")
+    seen = canned_observation(ROBOT, policy.spec)
+    samples = empty(policy, 2)
+    for i in range(2):
+        row = policy.row(seen, "insert it", np.tile(ROBOT.home + 0.01 * i, (10, 1)))
+        samples.states[i], samples.images[i] = row.state, row.images
+        samples.tokens[i], samples.actions[i] = row.tokens, row.actions
+    samples.mask[:], samples.weight[:] = True, 1.0
+    settings = LossSettings(samples=2)
+    tune(policy, TuningSettings(mode="expert_only"))
+    objective = make_objective(policy, settings)
+    optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], 1e-3)
+    objective(make_batch(samples, settings, (0, 0), 0, 1)).backward()
+    optimizer.step()
+    average = MovingAverage(policy.network, 1.0)
+    published = Publisher(policy, "v000001", FakeClock(1)).publish(tmp_path, average, 7, ["e1"])
+    newest = read_latest(tmp_path)
+    assert newest is not None
+    assert newest.name == published.version == "v000007"
+    graph.announce(newest)
+    graph.fresh("v000007")
+    graph.until(lambda: graph.world.active[-1].version == "v000007")

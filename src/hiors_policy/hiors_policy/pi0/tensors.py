@@ -13,6 +13,8 @@ from torch import Tensor
 
 from hiors_core.errors import IntegrityError, InvalidValue
 
+Change = Callable[[str, Tensor], Tensor]
+
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 _DTYPES = {
@@ -93,7 +95,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_tensors(
-    file: Path, tensors: Mapping[str, Tensor], change: Callable[[str, Tensor], Tensor] | None = None
+    file: Path,
+    tensors: Mapping[str, Tensor],
+    change: Callable[[str, Tensor], Tensor] | None = None,
 ) -> None:
     """Write a safetensors file aside and rename it, so that no half file has the name.
 
@@ -125,10 +129,8 @@ def write_tensors(
     aside.replace(file)
 
 
-def _kind(
-    change: Callable[[str, Tensor], Tensor] | None, name: str, tensor: Tensor
-) -> torch.dtype:
-    kind = change(name, tensor.flatten()[:0]).dtype if change else tensor.dtype
+def _kind(change: Change | None, name: str, tensor: Tensor) -> torch.dtype:
+    kind = change(name, tensor.new_empty(0)).dtype if change else tensor.dtype
     if kind not in _DTYPES:
         raise InvalidValue(f"The tensor {name} is of type {kind}, which is not written")
     return kind

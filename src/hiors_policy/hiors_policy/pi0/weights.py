@@ -202,7 +202,7 @@ def _write(
     tensors[TIED] = embedding
     if UNUSED not in tensors:
         # openpi and lerobot load strictly and want the expert's unused output layer.
-        tensors[UNUSED] = torch.zeros(config.vocab, config.expert_width, dtype=embedding.dtype)
+        tensors[UNUSED] = embedding.new_zeros(1).expand(config.vocab, config.expert_width)
     own = {written(name, fmt): name for name in tensors}
     renamed = {name: tensors[origin] for name, origin in own.items()}
 
