@@ -101,7 +101,7 @@ def write_tensors(
 ) -> None:
     """Write a safetensors file aside and rename it, so that no half file has the name.
 
-    One tensor after the other: maps of a file are never in memory together.
+    One tensor after the other, without the second copy of all that the format's own writer makes.
 
     Args:
         change: gives the tensor to be written under a name; it must keep the shape.
