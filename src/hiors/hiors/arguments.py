@@ -41,7 +41,9 @@ class BringupArgs:
         "Task, named by its file in config/tasks, or a YAML file of your own.",
     )
     policy: str = _argument(
-        "", "Checkpoint folder to start with; empty: the newest in run_dir/checkpoints."
+        "",
+        "Checkpoint folder to start with, for a pi0 one made by `hiors convert --to hiors` (with "
+        "learner_config:=config/learner/pi0.yaml); empty: the newest in run_dir/checkpoints.",
     )
     learner: str = _argument(
         "local",

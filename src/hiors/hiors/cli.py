@@ -19,6 +19,7 @@ COMMANDS = {
     "replay": "publish a recorded episode again, at any speed",
     "import": "make episodes of recordings and datasets made elsewhere",
     "export": "make datasets of episodes (LeRobot)",
+    "convert": "change the format of a pi0, or make it a policy of a robot",
     "eval": "compare checkpoints on recorded episodes, without the robot",
     "bench": "list the benchmarks, or run some",
     "doctor": "say what is missing on this machine and how to get it",

@@ -381,6 +381,9 @@ def _learner(run: Run) -> ProcessSpec:
     words = [str(word) for pair in files.items() for word in pair]
     listen = ["--listen", run.args.listen] if run.args.listen else []
     keys = ["--keys", run.args.keys] if run.args.listen and run.args.keys else []
+    # What the run has published goes before what it began with.
+    begun = (run.checkpoints / "latest.json").exists()
+    start = ["--start", run.args.policy] if run.args.policy and not begun else []
     # hiors_learner.launch starts the training process anew by itself when it dies.
-    command = (*learner_program(), *listen, *keys, *words, "--arms", *run.arms)
+    command = (*learner_program(), *listen, *keys, *words, *start, "--arms", *run.arms)
     return ProcessSpec(name="learner", command=command)

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
 
 from hiors_control.checkpoint_swap import CheckpointSwap
+from hiors_control.continuation import Sent, remainder
 from hiors_control.policy_messages import checkpoint_message, chunk_message
 from hiors_control.policy_parameters import PolicyParameters
 from hiors_control.policy_streams import COMMAND, JOINTS, Streams, camera_topic, object_topic
+from hiors_control.readiness import Readiness
 from hiors_core.clock import to_ns, to_s
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.observation import Observation
@@ -29,8 +32,7 @@ from hiors_core.robot import load_robot
 from hiors_core.task import load_task
 from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
-from hiors_policy.checkpoint import Checkpoint, load_checkpoint, read_latest
-from hiors_policy.manifest import Expectation, expect_spec
+from hiors_policy.checkpoint import Checkpoint, read_latest
 from hiors_ros.conversions import JointReader, to_array
 from hiors_ros.conversions import to_ns as stamp_ns
 from hiors_ros.diagnostics import Level
@@ -52,6 +54,7 @@ class PolicyNode(HiorsLifecycleNode):
         self._robot = load_robot(self.parameters.robot_file, self.parameters.arms or None)
         self._instruction = load_task(self.parameters.task_file).instruction
         torch.set_num_threads(1)
+        self._readiness = self._make_readiness()
         self._wake = threading.Condition()
         self._rng = np.random.default_rng(self.parameters.seed)
         self._active = self._ending = self._pinned = False
@@ -60,6 +63,7 @@ class PolicyNode(HiorsLifecycleNode):
         self._sequence = 0
         self._epoch = -1
         self._current: Checkpoint | None = None
+        self._sent: Sent | None = None
         self._streams: Streams | None = None
         self._swap: CheckpointSwap | None = None
         self._slow: SlowServices | None = None
@@ -67,11 +71,23 @@ class PolicyNode(HiorsLifecycleNode):
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
+    def _make_readiness(self) -> Readiness:
+        chosen = self.parameters
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return Readiness(
+            self._robot,
+            self._instruction,
+            device=device if chosen.device == "auto" else chosen.device,
+            rtc=chosen.rtc,
+            gate=chosen.gate,
+            ratio=chosen.gate_ratio,
+        )
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and check the checkpoint, then listen; FAILURE with the reason in the log."""
         try:
             folder = self._first_folder()
-            first = load_checkpoint(folder, Expectation(robot=self._robot))
+            first = self._readiness.first(folder)
         except (HiorsError, OSError) as error:
             self.get_logger().error(str(error))
             self.diagnostics.set("checkpoint", Level.ERROR, str(error))
@@ -224,9 +240,7 @@ class PolicyNode(HiorsLifecycleNode):
     def _load(self, folder: Path) -> Checkpoint:
         if self._current is None:
             raise InvalidValue("the node is not configured")
-        spec = self._current.manifest.spec
-        wanted = expect_spec(spec, self._robot, streams=True)
-        return load_checkpoint(folder, wanted)
+        return self._readiness.next(folder, self._current)
 
     def _refuse(self, folder: Path, reason: str) -> None:
         self.get_logger().error(f"checkpoint {folder} refused: {reason}")
@@ -294,13 +308,15 @@ class PolicyNode(HiorsLifecycleNode):
         current, began = self._current, self.now_ns()
         seed = int(self._rng.integers(2**31))
         try:
-            values = current.policy.predict(observation, self._instruction, seed)
+            values = self._predict(current, observation, epoch, seed)
         except HiorsError as error:
             self.diagnostics.set("inference", Level.ERROR, f"no inference: {error}")
             return
         self._sequence += 1
         now = self.now_ns()
         spec, version = current.policy.spec, current.manifest.version
+        took = to_s(now - observation.stamp)
+        self._sent = Sent(stamp=observation.stamp, epoch=epoch, values=values, took=took)
         message = chunk_message(
             spec, values, observation.stamp, self._sequence, epoch, version, now
         )
@@ -312,6 +328,16 @@ class PolicyNode(HiorsLifecycleNode):
             chunks=self._sequence,
             observation_age_ms=f"{to_s(now - observation.stamp) * 1e3:.1f}",
         )
+
+    def _predict(
+        self, current: Checkpoint, observation: Observation, epoch: int, seed: int
+    ) -> NDArray[np.float64]:
+        policy, instruction = current.policy, self._instruction
+        if self.parameters.rtc:
+            left = remainder(self._sent, observation.stamp, epoch, policy.spec.dt)
+            if left is not None:
+                return policy.predict_after(observation, instruction, *left, seed=seed)
+        return policy.predict(observation, instruction, seed)
 
     def _announce(self) -> None:
         if self._current is None or not self._outputs or not self._active:
@@ -337,7 +363,7 @@ class PolicyNode(HiorsLifecycleNode):
         for publisher in self._outputs:
             self.destroy_publisher(publisher)
         self._inputs, self._outputs = [], []
-        self._streams = self._current = self._state = None
+        self._streams = self._current = self._state = self._sent = None
 
 
 def main() -> int:

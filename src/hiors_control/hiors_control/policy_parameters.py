@@ -7,6 +7,7 @@ from typing import Annotated
 from hiors_ros.parameters import Doc, OneOf, Range
 
 SWAPS = ("chunk", "episode")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,28 @@ class PolicyParameters:
         Doc("When a new checkpoint takes over: between chunks, or once the policy stops driving."),
         OneOf(SWAPS),
     ] = "chunk"
+    gate: Annotated[
+        str,
+        Doc(
+            "Episode store with held-out demonstrations: a new checkpoint whose chunks are much"
+            " farther from them than those of the present one is refused; empty: no such check."
+        ),
+    ] = ""
+    gate_ratio: Annotated[
+        float, Doc("How many times the present policy's error a new one may have."), Range(1, 100)
+    ] = 1.5
+    rtc: Annotated[
+        bool,
+        Doc(
+            "Real-time chunking: a new chunk goes on from the one in execution, so that slow"
+            " inference makes no seam; each step of the flow costs a backward pass more."
+        ),
+    ] = False
+    device: Annotated[
+        str,
+        Doc("Where a pi0 runs; auto: the GPU when there is one. Small policies: always the CPU."),
+        OneOf(DEVICES),
+    ] = "auto"
     seed: Annotated[int, Doc("Seed of the policy's noise."), Range(0, 2**31 - 1)] = 0
     joints_max_age: Annotated[
         float, Doc("Age of joint_states beyond which nothing is inferred [s]."), Range(0.01, 5.0)

@@ -3,6 +3,8 @@
 episode's folder.
 """
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,7 @@ from numpy.typing import NDArray
 from hiors_core.episode import load_episode, transitions
 from hiors_core.errors import InvalidValue
 from hiors_core.filters import keep_moving
-from hiors_policy.flow_policy import FlowPolicy
-from hiors_policy.vision import stack_images
+from hiors_policy.learnable import Learnable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +24,14 @@ class Samples:
 
     Attributes:
         states: (n, D) features. images: (n, cameras, size, size, 3) uint8.
-        actions: (n, H, A) encoded actions (hiors_policy.actions).
+        tokens: (n, L) of the instruction, 0 where there is none; L = 0 when it is not used.
+        actions: (n, H, W) as the network predicts them (hiors_policy.learnable.Row).
         mask: (n, H) False beyond the episode's end. weight: (n,) I_m(τ) of eq. 5.
     """
 
     states: NDArray[np.float32]
     images: NDArray[np.uint8]
+    tokens: NDArray[np.int32]
     actions: NDArray[np.float32]
     mask: NDArray[np.bool_]
     weight: NDArray[np.float32]
@@ -38,23 +41,23 @@ class Samples:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return the arrays in the order of the fields."""
-        return (self.states, self.images, self.actions, self.mask, self.weight)
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    @classmethod
+    def of(cls, arrays: Iterable[NDArray[Any]]) -> "Samples":
+        """Return the samples of arrays in the order of the fields."""
+        names = (field.name for field in dataclasses.fields(cls))
+        return cls(**dict(zip(names, arrays, strict=True)))
 
     def take(self, index: NDArray[np.int64]) -> "Samples":
         """Return the chosen rows."""
-        return Samples(
-            states=self.states[index],
-            images=self.images[index],
-            actions=self.actions[index],
-            mask=self.mask[index],
-            weight=self.weight[index],
-        )
+        return Samples.of(array[index] for array in self.arrays())
 
 
 class SampleReader:
     """Turns the folder of an episode into Samples for one policy."""
 
-    def __init__(self, policy: FlowPolicy, noop_threshold: float) -> None:
+    def __init__(self, policy: Learnable, noop_threshold: float) -> None:
         self._policy = policy
         self._noop = noop_threshold
 
@@ -63,8 +66,9 @@ class SampleReader:
         InvalidValue.
         """
         policy, spec = self._policy, self._policy.spec
+        episode = load_episode(folder)
         found = transitions(
-            load_episode(folder),
+            episode,
             spec.kind,
             spec.horizon,
             spec.dt,
@@ -72,29 +76,27 @@ class SampleReader:
             images=bool(spec.cameras),
         )
         kept = keep_moving(found, self._noop)
-        size = policy.settings.network.image_size
         rows = empty(policy, len(kept))
         for i, one in enumerate(kept):
-            seen = one.observation
-            rows.states[i] = policy.encoder.encode(seen)
-            rows.actions[i] = policy.codec.encode(one.actions, policy.codec.base(seen.position))
-            rows.mask[i] = one.mask
-            rows.weight[i] = 1.0
-            if spec.cameras:
-                rows.images[i] = stack_images(seen, spec.cameras, size)
+            row = policy.row(one.observation, episode.instruction, one.actions)
+            rows.states[i], rows.images[i], rows.tokens[i] = row.state, row.images, row.tokens
+            rows.actions[i], rows.mask[i], rows.weight[i] = row.actions, one.mask, 1.0
         if not np.all(np.isfinite(rows.actions)):
             raise InvalidValue(f"Episode {folder.name} has actions that are not finite")
         return rows
 
 
-def empty(policy: FlowPolicy, rows: int = 0) -> Samples:
+def empty(policy: Learnable, rows: int = 0) -> Samples:
     """Return ``rows`` rows of zeros in the shapes of the policy."""
-    spec, size = policy.spec, policy.settings.network.image_size
+    blank = policy.blank()
+    parts = (blank.state, blank.images, blank.tokens, blank.actions)
+    states, images, tokens, actions = (np.zeros((rows, *p.shape), p.dtype) for p in parts)
     return Samples(
-        states=np.zeros((rows, len(policy.encoder.names)), np.float32),
-        images=np.zeros((rows, len(spec.cameras), size, size, 3), np.uint8),
-        actions=np.zeros((rows, spec.horizon, len(spec.names)), np.float32),
-        mask=np.zeros((rows, spec.horizon), np.bool_),
+        states=states,
+        images=images,
+        tokens=tokens,
+        actions=actions,
+        mask=np.zeros((rows, policy.spec.horizon), np.bool_),
         weight=np.zeros(rows, np.float32),
     )
 
@@ -123,6 +125,5 @@ class Pool:
 
 def join(parts: list[Samples]) -> Samples:
     """Return the rows of all parts."""
-    columns = [np.concatenate(column) for column in zip(*(p.arrays() for p in parts), strict=True)]
-    states, images, actions, mask, weight = columns
-    return Samples(states=states, images=images, actions=actions, mask=mask, weight=weight)
+    columns = zip(*(part.arrays() for part in parts), strict=True)
+    return Samples.of(np.concatenate(column) for column in columns)

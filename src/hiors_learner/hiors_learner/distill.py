@@ -178,6 +178,7 @@ class DistillAgent:
         return Samples(
             states=np.zeros((rows, self.spec.features), np.float32),
             images=np.zeros((rows, 0, size, size, 3), np.uint8),
+            tokens=np.zeros((rows, 0), np.int32),
             actions=np.zeros((rows, self.settings.horizon, self.spec.actions), np.float32),
             mask=np.zeros((rows, self.settings.horizon), np.bool_),
             weight=np.ones(rows, np.float32),

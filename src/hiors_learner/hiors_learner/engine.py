@@ -14,12 +14,12 @@ import torch
 from hiors_core.durable import crash_point, fsync_path, read_document, write_atomic, write_document
 from hiors_core.errors import IntegrityError
 from hiors_core.names import check_version
-from hiors_learner.losses import Batch, HiOrsObjective
+from hiors_learner.losses import Batch, make_objective
 from hiors_learner.schedule import learning_rate
 from hiors_learner.settings import LearnerSettings
 from hiors_learner.team import Team
 from hiors_policy.ema import MovingAverage
-from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.learnable import Learnable
 
 LATEST = "latest.json"
 AVERAGE = "average.safetensors"
@@ -32,14 +32,14 @@ class Engine:
     same order.
     """
 
-    def __init__(self, policy: FlowPolicy, settings: LearnerSettings, team: Team) -> None:
+    def __init__(self, policy: Learnable, settings: LearnerSettings, team: Team) -> None:
         import deepspeed
 
         self._settings, self._team = settings, team
-        objective = HiOrsObjective(policy.network)
+        objective = make_objective(policy, settings.loss)
         chosen = settings.optimizer
         optimizer = torch.optim.AdamW(
-            objective.parameters(),
+            [p for p in objective.parameters() if p.requires_grad],
             lr=chosen.learning_rate,
             betas=(chosen.beta1, chosen.beta2),
             weight_decay=chosen.weight_decay,

@@ -10,13 +10,14 @@ from hiors_learner.settings import LearnerSettings
 from hiors_learner.team import Team
 from hiors_learner.training_set import TrainingSet
 from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.learnable import Learnable
 
 
 class Learner:
     """Data and optimiser of one rank. All ranks hold all data and draw the same minibatches."""
 
     def __init__(
-        self, policy: FlowPolicy, settings: LearnerSettings, team: Team, *, normalized: bool
+        self, policy: Learnable, settings: LearnerSettings, team: Team, *, normalized: bool
     ) -> None:
         self.policy, self.settings, self.team = policy, settings, team
         self.engine = Engine(policy, settings, team)
@@ -52,6 +53,8 @@ class Learner:
         return loss
 
     def _fit(self) -> None:
+        if not isinstance(self.policy, FlowPolicy):
+            raise HiorsError("Only the small policy can start without normalisation")
         network = self.policy.network
         network.set_normalization(self._data.normalization(self.policy.codec.grippers))
         self.engine.average.load(network.state_dict())

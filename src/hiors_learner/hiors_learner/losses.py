@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from hiors_learner.data import Samples
-from hiors_learner.settings import LossSettings
+from hiors_learner.settings import LossSettings, TuningSettings
 from hiors_policy.flow import draw_flow_times
+from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.learnable import Learnable
 from hiors_policy.network import FlowNetwork
 
 
@@ -25,6 +27,7 @@ class Batch:
 
     states: Tensor
     images: Tensor
+    tokens: Tensor
     actions: Tensor
     mask: Tensor
     weight: Tensor
@@ -47,15 +50,14 @@ def make_batch(
     u = draw_flow_times(shape, settings.flow_times, generator)
     noise = torch.randn((*shape, *samples.actions.shape[1:]), generator=generator)
     part = slice(rank, None, world)
-    states, images, actions, mask, weight = (
-        torch.from_numpy(array[part]) for array in samples.arrays()
-    )
+    mine = Samples.of(array[part] for array in samples.arrays())
     return Batch(
-        states=states,
-        images=images,
-        actions=actions,
-        mask=mask,
-        weight=weight,
+        states=torch.from_numpy(mine.states),
+        images=torch.from_numpy(mine.images),
+        tokens=torch.from_numpy(mine.tokens),
+        actions=torch.from_numpy(mine.actions),
+        mask=torch.from_numpy(mine.mask),
+        weight=torch.from_numpy(mine.weight),
         u=u[part],
         noise=noise[part],
         valid=max(1.0, float(samples.mask.sum())) / world,
@@ -81,3 +83,26 @@ class HiOrsObjective(nn.Module):
             batch.noise,
             valid=batch.valid,
         )
+
+
+def make_objective(policy: Learnable, settings: LossSettings) -> nn.Module:
+    """Return the loss of a policy's network as a function of a Batch."""
+    if isinstance(policy, FlowPolicy):
+        return HiOrsObjective(policy.network)
+    # Only who trains a pi0 waits for the import of transformers.
+    from hiors_learner.pi0_objective import Pi0Objective
+
+    return Pi0Objective(policy, settings)
+
+
+def tune(policy: Learnable, settings: TuningSettings) -> None:
+    """Choose which weights of a pi0 learn, and how; the small policy always learns whole."""
+    if isinstance(policy, FlowPolicy):
+        return
+    from hiors_policy.pi0 import LoraSettings, set_mode
+    from hiors_policy.pi0.model import Pi0
+
+    if isinstance(policy.network, Pi0):
+        lora = LoraSettings(rank=settings.lora_rank, expert_rank=settings.lora_expert_rank)
+        set_mode(policy.network, settings.mode, lora)
+        policy.network.use_gradient_checkpointing(settings.gradient_checkpointing)

@@ -7,15 +7,15 @@ from pathlib import Path
 from hiors_core.clock import Clock
 from hiors_policy.checkpoint import read_latest, read_manifest, save_checkpoint, write_latest
 from hiors_policy.ema import MovingAverage
-from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.learnable import Learnable
 from hiors_policy.manifest import CheckpointManifest
 
 
 class Publisher:
     """Writes checkpoints of a policy of the same shape as the one that learns."""
 
-    def __init__(self, policy: FlowPolicy, parent: str, clock: Clock) -> None:
-        self._policy = FlowPolicy(policy.robot, policy.settings)
+    def __init__(self, policy: Learnable, parent: str, clock: Clock) -> None:
+        self._policy = policy.twin()
         self._clock = clock
         self.parent = parent
 
@@ -35,7 +35,8 @@ class Publisher:
         data_ids: Sequence[str],
     ) -> CheckpointManifest:
         """Write one checkpoint and make it the newest of its folder."""
-        self._policy.network.load_state_dict(average.state())
+        # What does not learn is not averaged: the twin shares it.
+        self._policy.network.load_state_dict(average.state(), strict=False)
         manifest = save_checkpoint(
             folder,
             self._policy,

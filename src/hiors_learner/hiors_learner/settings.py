@@ -9,6 +9,8 @@ from hiors_policy.flow import FLOW_TIMES
 from hiors_policy.network import HEADS
 from hiors_policy.observation import STATE_GROUPS
 
+MODES = ("full", "vision_frozen", "expert_only", "lora")
+"""As hiors_policy.pi0.MODES, without the import of transformers."""
 SCHEDULES = ("constant", "cosine", "cyclical")
 
 
@@ -82,6 +84,27 @@ class LossSettings:
     def __post_init__(self) -> None:
         within("loss.samples", self.samples, 1, 64)
         one_of("loss.flow_times", self.flow_times, FLOW_TIMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSettings:
+    """Which weights of a pi0 learn; the small policy always learns whole.
+
+    Attributes:
+        mode: "full", "vision_frozen", "expert_only" or "lora" (hiors_policy.pi0.tuning).
+        lora_rank, lora_expert_rank: of the adapters in the language model and the action expert.
+        gradient_checkpointing: compute layers again in the backward pass instead of keeping them.
+    """
+
+    mode: str = "expert_only"
+    lora_rank: int = 16
+    lora_expert_rank: int = 32
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("tuning.mode", self.mode, MODES)
+        within("tuning.lora_rank", self.lora_rank, 1, 1024)
+        within("tuning.lora_expert_rank", self.lora_expert_rank, 1, 1024)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +196,7 @@ class LearnerSettings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     data: DataSettings = field(default_factory=DataSettings)
     loss: LossSettings = field(default_factory=LossSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     pacing: PacingSettings = field(default_factory=PacingSettings)
     output: OutputSettings = field(default_factory=OutputSettings)

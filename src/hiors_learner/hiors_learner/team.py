@@ -72,8 +72,7 @@ class Team:
             if tensor.numel():
                 distributed.broadcast(tensor, src=0)
             parts.append(tensor.numpy().view(row.dtype))
-        states, images, actions, mask, weight = parts
-        return Samples(states=states, images=images, actions=actions, mask=mask, weight=weight)
+        return Samples.of(parts)
 
     def end(self) -> None:
         """Leave the group."""

@@ -21,6 +21,7 @@ from hiors_learner.data import SampleReader
 from hiors_learner.launch import REFUSED
 from hiors_learner.lead import KINDS, OfflineLead, OnlineLead
 from hiors_learner.learner import Learner
+from hiors_learner.losses import tune
 from hiors_learner.publisher import Publisher, is_online_version
 from hiors_learner.settings import LearnerSettings
 from hiors_learner.status import State, Status, StatusFile
@@ -39,6 +40,7 @@ def train(arguments: Arguments, clock: Clock) -> None:
     robot = load_robot(arguments.robot, arguments.arms or (task.arm,))
     start = _start(arguments, robot, settings)
     policy = start.policy if start else _new_policy(arguments, robot, task, settings)
+    tune(policy, settings.tuning)
     parent = start.manifest.version if start else ""
 
     team = start_team()

@@ -124,6 +124,7 @@ def samples(count: int, seed: int = 0) -> Samples:
     return Samples(
         states=rng.normal(size=(count, len(model.encoder.names))).astype(np.float32),
         images=np.zeros((count, 0, 16, 16, 3), np.uint8),
+        tokens=np.zeros((count, 0), np.int32),
         actions=rng.normal(size=(count, 4, 7)).astype(np.float32),
         mask=mask,
         weight=np.ones(count, np.float32),

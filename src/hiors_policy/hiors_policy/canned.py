@@ -3,6 +3,7 @@
 compared at loading.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from hiors_core.kinematics import ArmKinematics
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_policy.flow_policy import FlowPolicy
+from hiors_policy.learnable import Learnable
 from hiors_policy.policy import PolicySpec
 
 TOLERANCE = 1e-3
@@ -64,3 +66,21 @@ def chunk_difference(policy: FlowPolicy, check: Mapping[str, Any]) -> float:
     if stored.shape != now.shape or not np.all(np.isfinite(now)):
         return float("inf")
     return float(np.abs(now - stored).max())
+
+
+def warm_up(policy: Learnable, instruction: str) -> float:
+    """Run the policy once, and what is compiled or captured for the robot; return the time it took
+    [s]. Before the robot may move: a first inference is far slower than the others.
+    """
+    began = time.perf_counter()
+    observation = canned_observation(policy.robot, policy.spec)
+    policy.prepare(observation, instruction)
+    policy.predict(observation, instruction, _SEED)
+    return time.perf_counter() - began
+
+
+def check_continues(policy: Learnable, instruction: str) -> None:
+    """Raise InvalidValue unless the policy can go on from a chunk (hiors_policy.chunking)."""
+    observation = canned_observation(policy.robot, policy.spec)
+    chunk = policy.predict(observation, instruction, _SEED)
+    policy.predict_after(observation, instruction, chunk[1:], 1, seed=_SEED)

@@ -7,6 +7,7 @@ Loading refuses whatever is damaged or is not what its user expects, and says wh
 
 import dataclasses
 import hashlib
+import importlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from hiors_core.robot import RobotModel
 from hiors_policy import embodiment
 from hiors_policy.canned import TOLERANCE, chunk_difference, run_canned
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
+from hiors_policy.learnable import Learnable
 from hiors_policy.manifest import CheckpointManifest, Expectation, from_json, mismatches, to_json
 from hiors_policy.network import NetworkSettings
 
@@ -35,6 +37,7 @@ MANIFEST = "manifest.json"
 LATEST = "latest.json"
 ARCHITECTURES = {"flow": "flow_mlp", "diffusion": "diffusion_mlp", "token": "token_gru"}
 """What the manifest calls a network with each head."""
+PI0 = "pi0"
 
 _MAX_BYTES = 1 << 30
 
@@ -43,14 +46,14 @@ _MAX_BYTES = 1 << 30
 class Checkpoint:
     """What was loaded: the policy, its manifest, and the folder."""
 
-    policy: FlowPolicy
+    policy: Learnable
     manifest: CheckpointManifest
     folder: Path
 
 
 def save_checkpoint(
     folder: str | Path,
-    policy: FlowPolicy,
+    policy: Learnable,
     *,
     version: str,
     step: int,
@@ -61,6 +64,16 @@ def save_checkpoint(
     """Write the policy to a folder that must not exist yet; a crash leaves the whole of it or
     nothing.
     """
+    if not isinstance(policy, FlowPolicy):
+        return _pi0().save_checkpoint(
+            folder,
+            policy,
+            version=version,
+            step=step,
+            parent=parent,
+            data_ids=data_ids,
+            clock=clock,
+        )
     target = Path(folder).absolute()
     check_version(version)
     if target.exists():
@@ -85,18 +98,29 @@ def save_checkpoint(
     return manifest
 
 
-def load_policy(folder: str | Path, expect: Expectation | None = None) -> FlowPolicy:
+def load_policy(
+    folder: str | Path, expect: Expectation | None = None, device: str = "cpu"
+) -> Learnable:
     """Return the policy of a checkpoint, or raise IntegrityError, InvalidValue or UnknownName."""
-    return load_checkpoint(folder, expect).policy
+    return load_checkpoint(folder, expect, device).policy
 
 
-def load_checkpoint(folder: str | Path, expect: Expectation | None = None) -> Checkpoint:
-    """Return the policy of a checkpoint with its manifest, checked in every respect."""
+def load_checkpoint(
+    folder: str | Path, expect: Expectation | None = None, device: str = "cpu"
+) -> Checkpoint:
+    """Return the policy of a checkpoint with its manifest, checked in every respect.
+
+    Args:
+        device: where pi0 runs, "cpu" or "cuda"; the small policy always runs on the CPU.
+    """
     path = Path(folder)
     manifest = read_manifest(path)
     robot = embodiment.restore(manifest.robot)
     if found := mismatches(manifest, robot, expect or Expectation()):
         raise InvalidValue(f"Checkpoint {path} does not fit: {'; '.join(found)}")
+    if manifest.architecture.get("name") == PI0:
+        large: Learnable = _pi0().load_policy(path, expect, device=device)
+        return Checkpoint(policy=large, manifest=manifest, folder=path)
     tensors = _read_tensors(path / MODEL, manifest)
     policy = _build(manifest, robot, path)
     _fill(policy, tensors, path)
@@ -109,14 +133,21 @@ def load_checkpoint(folder: str | Path, expect: Expectation | None = None) -> Ch
     return Checkpoint(policy=policy, manifest=manifest, folder=path)
 
 
+def _pi0() -> Any:
+    # Only who has a pi0 waits for the import of transformers.
+    return importlib.import_module("hiors_policy.pi0.checkpoint")
+
+
 def read_manifest(folder: str | Path) -> CheckpointManifest:
     """Return the manifest of a checkpoint folder, or raise IntegrityError."""
     path = Path(folder) / MANIFEST
     try:
         return from_json(read_document(path))
     except OSError as error:
+        published = (Path(folder) / MODEL).is_file()
+        hint = ". A published pi0 becomes one with `hiors convert --to hiors`" if published else ""
         raise IntegrityError(
-            f"{folder} is no checkpoint: cannot read {MANIFEST}: {error}"
+            f"{folder} is no checkpoint: cannot read {MANIFEST}: {error}{hint}"
         ) from error
     except HiorsError as error:
         raise IntegrityError(f"Checkpoint {folder}: {error}") from error
@@ -175,7 +206,8 @@ def _build(manifest: CheckpointManifest, robot: RobotModel, path: Path) -> FlowP
     architecture = dict(manifest.architecture)
     name = str(architecture.pop("name", ""))
     if name not in ARCHITECTURES.values():
-        raise UnknownName("architecture", name, ARCHITECTURES.values(), f"In {path / MANIFEST}.")
+        known = [*ARCHITECTURES.values(), PI0]
+        raise UnknownName("architecture", name, known, f"In {path / MANIFEST}.")
     if name != ARCHITECTURES.get(str(architecture.get("head", "flow"))):
         raise IntegrityError(f"Checkpoint {path}: {name} has no head {architecture['head']!r}")
     spec = manifest.spec

@@ -14,9 +14,10 @@ from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_policy.actions import ActionCodec
+from hiors_policy.learnable import Row
 from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
 from hiors_policy.observation import STATE_GROUPS, StateEncoder
-from hiors_policy.policy import Array, PolicySpec
+from hiors_policy.policy import Array, PolicySpec, remaining
 from hiors_policy.vision import stack_images
 
 F32 = NDArray[np.float32]
@@ -98,6 +99,30 @@ class FlowPolicy:
         chunks = self.sample(observations, seeds)
         return self.codec.close_or_open(chunks) if self.settings.binary_gripper else chunks
 
+    def predict_after(
+        self,
+        observation: Observation,
+        instruction: str,
+        previous: NDArray[np.floating],
+        delay: int,
+        *,
+        seed: int | None = None,
+    ) -> Array:
+        """Return a chunk (H, A) that goes on from the chunk in execution (see Learnable)."""
+        del instruction  # One network, one task.
+        rows = remaining(previous, delay, self._spec.horizon)
+        base = self.codec.base(observation.position)
+        known = torch.from_numpy(self.codec.encode(rows, base).astype(np.float32))
+        steps = self.network.sample_after(
+            torch.from_numpy(self.encoder.encode(observation)[None]),
+            self._images([observation]),
+            torch.from_numpy(self._draw(1, None if seed is None else [seed])),
+            known[None],
+            delay,
+        ).numpy()
+        chunk = self.codec.decode(steps[0], base)
+        return self.codec.close_or_open(chunk) if self.settings.binary_gripper else chunk
+
     def sample(
         self, observations: Sequence[Observation], seeds: Sequence[int] | None = None
     ) -> Array:
@@ -111,6 +136,40 @@ class FlowPolicy:
         ).numpy()
         bases = [self.codec.base(o.position) for o in observations]
         return np.stack([self.codec.decode(s, b) for s, b in zip(steps, bases, strict=True)])
+
+    def prepare(self, observation: Observation, instruction: str) -> float:
+        """Return 0: there is nothing to make ready."""
+        del observation, instruction
+        return 0.0
+
+    def blank(self) -> Row:
+        """Return a row of zeros: the shapes of every row."""
+        size = self.settings.network.image_size
+        return Row(
+            state=np.zeros(len(self.encoder.names), np.float32),
+            images=np.zeros((len(self._spec.cameras), size, size, 3), np.uint8),
+            tokens=np.zeros(0, np.int32),
+            actions=np.zeros((self._spec.horizon, len(self._spec.names)), np.float32),
+        )
+
+    def row(
+        self, observation: Observation, instruction: str, actions: NDArray[np.floating]
+    ) -> Row:
+        """Return features, images and encoded actions (hiors_policy.actions), not normalised."""
+        del instruction  # One network, one task.
+        cameras, size = self._spec.cameras, self.settings.network.image_size
+        images = stack_images(observation, cameras, size) if cameras else self.blank().images
+        encoded = self.codec.encode(actions, self.codec.base(observation.position))
+        return Row(
+            state=self.encoder.encode(observation).astype(np.float32),
+            images=images,
+            tokens=np.zeros(0, np.int32),
+            actions=encoded.astype(np.float32),
+        )
+
+    def twin(self) -> "FlowPolicy":
+        """Return a policy of the same shape with weights of its own."""
+        return FlowPolicy(self.robot, self.settings)
 
     def _images(self, observations: Sequence[Observation]) -> torch.Tensor | None:
         cameras = self._spec.cameras

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hiors_core.errors import InvalidValue, UnknownName
+from hiors_policy.chunking import integrate_after
 from hiors_policy.diffusion import NoisePredictor
 from hiors_policy.flow import VelocityField
 from hiors_policy.normalization import Normalization, identity
@@ -108,4 +109,26 @@ class FlowNetwork(nn.Module):
     def sample(self, state: Tensor, images: Tensor | None, noise: Tensor) -> Tensor:
         """Return encoded actions (B, H, A) from noise x⁰ of that shape."""
         x1 = self.field.sample(self.encode(state, images), noise, self.settings.euler_steps)
+        return x1 * self.action_std + self.action_mean
+
+    @torch.no_grad()
+    def sample_after(
+        self, state: Tensor, images: Tensor | None, noise: Tensor, known: Tensor, delay: int
+    ) -> Tensor:
+        """Return encoded actions (B, H, A) that go on from ``known`` (B, n, A); see
+        hiors_policy.chunking. Only a flow can.
+        """
+        if self.settings.head != "flow":
+            raise InvalidValue(
+                f"Real-time chunking needs a flow, this policy has the head {self.settings.head}:"
+                " switch it off"
+            )
+        field, context = self.field, self.encode(state, images)
+
+        def velocity(x: Tensor, u: float) -> Tensor:
+            found: Tensor = field(context, x.new_full((x.shape[0],), u), x)
+            return found
+
+        steps = self.settings.euler_steps
+        x1 = integrate_after(velocity, noise, steps, self.normalize(known), delay)
         return x1 * self.action_std + self.action_mean

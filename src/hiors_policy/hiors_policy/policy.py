@@ -74,3 +74,11 @@ class Policy(Protocol):
         seeds: Sequence[int] | None = None,
     ) -> Array:
         """Return chunks (B, H, A) for B observations at once."""
+
+
+def remaining(previous: NDArray[np.floating], delay: int, horizon: int) -> Array:
+    """Return the rows of ``predict_after`` that fit into a chunk, or raise InvalidValue."""
+    rows = np.asarray(previous, np.float64)[:horizon]
+    if not 0 <= delay <= len(rows):
+        raise InvalidValue(f"delay must be 0 .. {len(rows)} rows, got {delay}")
+    return rows

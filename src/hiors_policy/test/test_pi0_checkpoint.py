@@ -10,8 +10,8 @@ import torch
 from hiors_core.durable import read_document, write_document
 from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from hiors_core.robot import load_robot
-from hiors_policy import pi0
-from hiors_policy.canned import canned_observation
+from hiors_policy import checkpoint, pi0
+from hiors_policy.canned import canned_observation, warm_up
 from hiors_policy.manifest import Expectation
 from hiors_policy.pi0.adapter import Pi0Policy
 from hiors_policy.pi0.checkpoint import load_policy, save_checkpoint
@@ -101,3 +101,39 @@ def test_another_meaning_of_the_same_weights_is_refused(
     write_document(saved / "manifest.json", document)
     with pytest.raises(error, match=message):
         load_policy(saved)
+
+
+def test_whoever_loads_policies_gets_a_pi0_too(saved: Path) -> None:
+    found = checkpoint.load_checkpoint(saved, Expectation(robot=ROBOT, architecture="pi0"))
+    assert isinstance(found.policy, Pi0Policy)
+    assert (found.manifest.version, found.manifest.step) == ("v000003", 3)
+    observation = canned_observation(ROBOT, found.policy.spec)
+    assert np.array_equal(
+        found.policy.predict(observation, "go", seed=1), build().predict(observation, "go", seed=1)
+    )
+    assert warm_up(found.policy, "go") > 0.0
+    again = saved.with_name("v000004")
+    manifest = checkpoint.save_checkpoint(again, found.policy, version="v000004", step=4)
+    assert checkpoint.read_manifest(again).sha256 == manifest.sha256
+
+
+def test_a_published_checkpoint_is_not_mistaken_for_one_of_hiors(tmp_path: Path) -> None:
+    pi0.save(tmp_path, build().model)
+    with pytest.raises(IntegrityError, match="hiors convert --to hiors"):
+        checkpoint.load_policy(tmp_path)
+
+
+def test_a_flipped_bit_and_other_columns_are_refused_by_whoever_loads(saved: Path) -> None:
+    with pytest.raises(InvalidValue, match=r"names: .* instead of left_joint1"):
+        checkpoint.load_policy(saved, Expectation(names=("left_joint1",)))
+    with pytest.raises(InvalidValue, match="architecture: pi0 instead of flow_mlp"):
+        checkpoint.load_policy(saved, Expectation(architecture="flow_mlp"))
+    file = saved / checkpoint.MODEL
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(IntegrityError, match="damaged"):
+        checkpoint.load_policy(saved)
+    file.write_bytes(data[:-64])
+    with pytest.raises(IntegrityError, match="damaged"):
+        checkpoint.load_policy(saved)

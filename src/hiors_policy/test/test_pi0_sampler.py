@@ -7,7 +7,7 @@ import torch
 from hiors_core.errors import InvalidValue, StateError, UnknownName
 from hiors_policy import pi0
 from hiors_policy.pi0.example import example_inputs
-from hiors_policy.pi0.latency import measure_latency
+from hiors_policy.pi0.latency import measure_latency, measure_sharing
 
 CONFIG = pi0.tiny_config()
 
@@ -100,6 +100,13 @@ def test_latency_is_reported_for_every_contestant_and_stage(model: pi0.Pi0) -> N
 
 
 @pytest.mark.gpu
+def test_sharing_a_prefix_gives_the_same_loss_and_gradient() -> None:
+    found = measure_sharing(pi0.Pi0.random(CONFIG, std=0.1), samples=3, rounds=1)
+    assert found["loss_difference"] < 1e-5
+    assert found["gradient_difference"] < 1e-4
+    assert found["ratio"] > 0.0
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("mode", ["graph", "compile_graph"])
 def test_a_cuda_graph_equals_the_plain_network(mode: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pi0 as a policy of hiors: Observation and instruction in, absolute chunk out."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
+from hiors_policy.learnable import Row
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.codec import Pi0Codec, Pi0Settings
 from hiors_policy.pi0.guidance import Guidance
@@ -24,7 +26,7 @@ from hiors_policy.pi0.normalization import Normalizer
 from hiors_policy.pi0.prompt import Tokenizer, load_tokenizer
 from hiors_policy.pi0.sampler import FastSampler
 from hiors_policy.pi0.weights import from_tensors, load, to_tensors
-from hiors_policy.policy import PolicySpec
+from hiors_policy.policy import PolicySpec, remaining
 
 Array = NDArray[np.float64]
 
@@ -93,12 +95,17 @@ class Pi0Policy:
         return cls(robot, model, settings, scales, words)
 
     @property
+    def network(self) -> Pi0:
+        """The network, for the learner."""
+        return self.model
+
+    @property
     def spec(self) -> PolicySpec:
         """The columns, the horizon and what an observation must have."""
         return self._spec
 
     def prepare(
-        self, observation: Observation, instruction: str, mode: str = "eager", steps: int = 0
+        self, observation: Observation, instruction: str, mode: str = "", steps: int = 0
     ) -> float:
         """Compile, capture and warm up for this robot and instruction; return the seconds taken.
 
@@ -106,9 +113,11 @@ class Pi0Policy:
         network until it is prepared too.
 
         Args:
-            mode: one of ``sampler.MODES``. steps: Euler steps, or 0 for those of the settings.
+            mode: one of ``sampler.MODES``; "" is "graph" on a GPU, else "eager".
+            steps: Euler steps, or 0 for those of the settings.
         """
         inputs = self.codec.inputs([observation], [instruction])
+        mode = mode or ("graph" if self.model.device.type == "cuda" else "eager")
         fast = FastSampler(self.model, inputs, steps=steps or self.settings.steps, mode=mode)
         took = fast.warm_up()
         self._fast = fast
@@ -157,9 +166,7 @@ class Pi0Policy:
             trained: the network was trained with ``delay`` (arXiv 2512.05964): then the rows are
                 simply given to it; otherwise each step is guided by a backward pass.
         """
-        rows = np.asarray(previous)[: self._spec.horizon]
-        if not 0 <= delay <= len(rows):
-            raise InvalidValue(f"delay must be 0 .. {len(rows)} rows, got {delay}")
+        rows = remaining(previous, delay, self._spec.horizon)
         inputs = self.codec.inputs([observation], [instruction])
         noise = self._draw(1, None if seed is None else [seed])
         known = self.codec.encode_actions(rows, observation)[None].to(self.model.device)
@@ -172,7 +179,9 @@ class Pi0Policy:
         padded = torch.zeros(1, self._spec.horizon, known.shape[2], device=known.device)
         padded[:, : known.shape[1]] = known
         guidance = Guidance(previous=padded, delay=delay, overlap=len(rows))
-        return self._decode(self._plain(inputs, noise, guidance=guidance), [observation])[0]
+        scaled = self._plain(inputs, noise, guidance=guidance)
+        scaled[:, :delay] = known[:, :delay]
+        return self._decode(scaled, [observation])[0]
 
     def loss(
         self,
@@ -194,6 +203,28 @@ class Pi0Policy:
         return self.model.loss(
             inputs, targets.to(self.model.device), mask=valid, columns=columns, **options
         )
+
+    def blank(self) -> Row:
+        """Return a row of zeros: the shapes of every row."""
+        config, size = self.model.config, self.model.config.image_size
+        return Row(
+            state=np.zeros(config.state_dim, np.float32),
+            images=np.zeros((len(self._spec.cameras), size, size, 3), np.uint8),
+            tokens=np.zeros(config.prompt_tokens, np.int32),
+            actions=np.zeros((config.horizon, config.action_dim), np.float32),
+        )
+
+    def row(
+        self, observation: Observation, instruction: str, actions: NDArray[np.floating]
+    ) -> Row:
+        """Return scaled and padded state and actions, framed images and tokens."""
+        return self.codec.row(observation, instruction, actions)
+
+    def twin(self) -> "Pi0Policy":
+        """Return a policy with its own copy of the weights that learn; frozen ones are shared."""
+        frozen = [t for t in self.model.parameters() if not t.requires_grad]
+        model = copy.deepcopy(self.model, {id(tensor): tensor for tensor in frozen})
+        return Pi0Policy(self.robot, model, self.settings, self.codec.normalizer, self.tokenizer)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights under openpi's names, LoRA merged: what a checkpoint stores."""

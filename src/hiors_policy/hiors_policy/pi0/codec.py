@@ -17,8 +17,9 @@ from hiors_core.action_space import ActionMapper, action_space, unwrap_actions
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
+from hiors_policy.learnable import Row
 from hiors_policy.pi0.architecture import Pi0Config
-from hiors_policy.pi0.images import camera_tensors
+from hiors_policy.pi0.images import camera_tensors, resize_with_padding
 from hiors_policy.pi0.inputs import Pi0Inputs
 from hiors_policy.pi0.normalization import Normalizer, Scale
 from hiors_policy.pi0.prompt import Tokenizer, tokenize
@@ -100,6 +101,25 @@ class Pi0Codec:
             state=torch.from_numpy(self.normalizer.scale_state(states, config.state_dim)),
         )
 
+    def row(
+        self, observation: Observation, instruction: str, actions: NDArray[np.floating]
+    ) -> Row:
+        """Return what the network is trained on: ``inputs`` and ``encode_actions`` of one
+        observation as arrays, images still uint8.
+        """
+        config = self._config
+        tokens, _ = tokenize(self._tokenizer, [instruction], config.prompt_tokens, config.vocab)
+        images = np.zeros((0, config.image_size, config.image_size, 3), np.uint8)
+        if self.settings.cameras:
+            seen = (self._seen(observation, name) for name in self.settings.cameras)
+            images = np.stack([resize_with_padding(image, config.image_size) for image in seen])
+        return Row(
+            state=self.normalizer.scale_state(self.state(observation), config.state_dim),
+            images=images,
+            tokens=tokens[0].numpy().astype(np.int32),
+            actions=self.encode_actions(actions, observation).numpy(),
+        )
+
     def encode_actions(self, actions: NDArray[np.floating], observation: Observation) -> Tensor:
         """Return (H, action_dim) float32 for absolute actions (H, A)."""
         rows = self.offsets(actions, observation)
@@ -127,9 +147,14 @@ class Pi0Codec:
 
     def _cameras(self, observation: Observation) -> tuple[Tensor, Tensor]:
         for name in self.settings.cameras:
-            if name not in observation.images:
-                raise UnknownName("camera", name, observation.images, "pi0 needs its image.")
+            self._seen(observation, name)
         return camera_tensors(observation.images, self.settings.cameras, self._config.image_size)
+
+    @staticmethod
+    def _seen(observation: Observation, camera: str) -> NDArray[np.uint8]:
+        if camera not in observation.images:
+            raise UnknownName("camera", camera, observation.images, "pi0 needs its image.")
+        return observation.images[camera]
 
 
 def fit_normalizer(

@@ -56,3 +56,11 @@ def euler_times(steps: int) -> tuple[np.float32, tuple[float, ...]]:
         times.append(float(time))
         time = np.float32(time + step)
     return step, tuple(times)
+
+
+def from_paper(u: Tensor, law: str) -> Tensor:
+    """Return the network's time t of the paper's u, drawn by hiors_policy.flow.draw_flow_times.
+
+    By law "beta" t is within 0.001 .. 1, as pi0 trains.
+    """
+    return 1.0 - u if law == "uniform" else 0.001 + 0.999 * (1.0 - u)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiors_core.errors import InvalidValue
+from hiors_policy.chunking import MAX_WEIGHT, row_weights, strength
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +30,14 @@ class Guidance:
     previous: Tensor
     delay: int
     overlap: int
-    max_weight: float = 10.0
+    max_weight: float = MAX_WEIGHT
 
     def __post_init__(self) -> None:
-        horizon = self.previous.shape[1]
-        if not 0 <= self.delay <= self.overlap <= horizon:
-            raise InvalidValue(
-                f"Guidance needs 0 <= delay <= overlap <= H, got delay {self.delay}, "
-                f"overlap {self.overlap}, H {horizon}"
-            )
+        self.row_weights()
 
     def row_weights(self) -> Tensor:
         """Return W, (H,): 1 for executed rows, falling to 0 where the old chunk ends (eq. 5)."""
-        rows = torch.arange(self.previous.shape[1], dtype=torch.float32)
-        fall = (self.overlap - rows) / (self.overlap - self.delay + 1)
-        fall = fall.clamp(0.0, 1.0)
-        soft = fall * torch.expm1(fall) / (torch.e - 1.0)
-        return torch.where(rows < self.delay, torch.ones(()), soft)
+        return row_weights(self.previous.shape[1], self.delay, self.overlap)
 
     def velocity(self, model: Any, context: Any, x: Tensor, time: float) -> Tensor:
         """Return the network's velocity plus the pull, in the network's sign (noise - action)."""
@@ -57,11 +48,4 @@ class Guidance:
             weights = self.row_weights().to(x)[None, :, None]
             miss = (self.previous.to(x) - estimate.detach()) * weights
             (pull,) = torch.autograd.grad(estimate, x, miss)
-        return velocity.detach() - self._strength(time) * pull
-
-    def _strength(self, time: float) -> float:
-        done = 1.0 - time
-        if done <= 0.0:
-            return self.max_weight
-        radius = time**2 / (done**2 + time**2)
-        return min(self.max_weight, time / (done * radius)) if radius > 0.0 else self.max_weight
+        return velocity.detach() - strength(1.0 - time, self.max_weight) * pull

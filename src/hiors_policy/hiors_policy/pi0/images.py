@@ -34,8 +34,12 @@ def resize_with_padding(image: Image, size: int) -> Image:
 
 def to_pixels(images: Sequence[Image]) -> Tensor:
     """Return (C, 3, S, S) float32 in -1 .. 1 for (S, S, 3) uint8 images."""
-    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(images)))
-    return stacked.permute(0, 3, 1, 2).float() / 255.0 * 2.0 - 1.0
+    return pixels(torch.from_numpy(np.ascontiguousarray(np.stack(images))))
+
+
+def pixels(images: Tensor) -> Tensor:
+    """Return (..., 3, S, S) float32 in -1 .. 1 for (..., S, S, 3) uint8 images."""
+    return images.movedim(-1, -3).float() / 255.0 * 2.0 - 1.0
 
 
 def camera_tensors(

@@ -16,6 +16,7 @@ from hiors_policy.pi0.images import camera_tensors
 from hiors_policy.pi0.inputs import Pi0Inputs
 from hiors_policy.pi0.model import Pi0
 from hiors_policy.pi0.sampler import FastSampler
+from hiors_policy.pi0.tuning import set_mode
 
 Result = dict[str, Any]
 
@@ -64,6 +65,50 @@ def measure_latency(
         calls["native"](), reference
     )
     return result
+
+
+def measure_sharing(model: Pi0, *, samples: int = 8, batch: int = 2, rounds: int = 3) -> Result:
+    """Return milliseconds of forward and backward with K flow samples on one context and in K
+    separate passes, and the largest relative difference of loss and gradient between the two.
+    """
+    config, device = model.config, model.device
+    set_mode(model, "full")
+    inputs = example_inputs(config, batch=batch, prompt=10).to(device)
+    generator = torch.Generator().manual_seed(2)
+    shape = (batch, config.horizon, config.action_dim)
+    actions = torch.randn(shape, generator=generator).to(device)
+    noise = torch.randn((batch, samples, *shape[1:]), generator=generator).to(device)
+    time = torch.rand((batch, samples), generator=generator).to(device)
+
+    def shared() -> Tensor:
+        model.zero_grad(set_to_none=True)
+        loss = model.loss(inputs, actions, noise=noise, time=time)
+        loss.backward()
+        return loss.detach()
+
+    def separate() -> Tensor:
+        model.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=device)
+        for k in range(samples):
+            loss = model.loss(inputs, actions, noise=noise[:, k], time=time[:, k]) / samples
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    found = {}
+    for name, call in (("shared", shared), ("separate", separate)):
+        loss = call()
+        found[name] = (loss, [p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    gradients = [torch.cat(parts).float() for _, parts in found.values()]
+    took = _race({"shared": shared, "separate": separate}, device, rounds, 1)
+    middle = {name: row["median_ms"] for name, row in took.items()}
+    return {
+        "samples": samples, "batch": batch, "shared_ms": middle["shared"],
+        "separate_ms": middle["separate"],
+        "ratio": round(middle["separate"] / middle["shared"], 2),
+        "loss_difference": _difference(found["shared"][0], found["separate"][0]),
+        "gradient_difference": _difference(*gradients),
+    }  # fmt: skip
 
 
 def _native_call(model: Pi0, inputs: Pi0Inputs, noise: Tensor, steps: int) -> Callable[[], Tensor]:

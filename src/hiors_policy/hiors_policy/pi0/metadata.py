@@ -21,6 +21,7 @@ from hiors_policy.pi0.normalization import Kind, Normalizer, Scale
 from hiors_policy.pi0.tensors import TensorFiles, read_json
 
 OWN_FILE = "pi0.json"
+MANIFEST = "manifest.json"
 
 _RENAMED = {
     "action_horizon": "horizon",
@@ -42,7 +43,7 @@ _TOWERS = {
 
 def read_hints(folder: Path) -> dict[str, Any]:
     """Return the sizes that a folder's JSON files give, as fields of Pi0Config."""
-    own = read_json(folder / OWN_FILE).get("architecture")
+    own = _own(folder).get("architecture")
     if isinstance(own, Mapping):
         return dict(own)
     config = read_json(folder / "config.json")
@@ -59,6 +60,14 @@ def read_hints(folder: Path) -> dict[str, Any]:
     return hints
 
 
+def _own(folder: Path) -> dict[str, Any]:
+    """Return what hiors wrote: beside a published format, or in the manifest of a checkpoint."""
+    manifest = read_json(folder / MANIFEST).get("architecture")
+    if isinstance(manifest, dict) and manifest.get("name") == "pi0":
+        return manifest
+    return read_json(folder / OWN_FILE)
+
+
 def load_normalizer(path: str | Path, asset: str | None = None) -> Normalizer | None:
     """Return the scales that travel with a checkpoint, or None where it has none.
 
@@ -66,7 +75,7 @@ def load_normalizer(path: str | Path, asset: str | None = None) -> Normalizer | 
         asset: name of the folder under ``assets`` when an openpi checkpoint has several robots.
     """
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    own = read_json(folder / OWN_FILE).get("normalization")
+    own = _own(folder).get("normalization")
     if isinstance(own, Mapping) and asset is None:
         return Normalizer.from_dict(own)
     found = {file.parent.name: file for file in folder.glob("assets/**/norm_stats.json")}

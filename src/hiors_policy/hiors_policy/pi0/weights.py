@@ -117,10 +117,8 @@ def convert(
         config = infer_config(shapes, read_hints(files.folder))
         check_shapes(str(source), shapes, config, detect(files))
         tensors = {name: _checked(files[origin], name) for name, origin in names.items()}
-        if dtype is not None:
-            tensors = {n: t.to(stored_dtype(n, dtype)) for n, t in tensors.items()}
         normalizer = load_normalizer(source, asset)
-        _write(Path(destination), tensors, config, normalizer, fmt, asset or "hiors")
+        _write(Path(destination), tensors, config, normalizer, fmt, asset or "hiors", dtype)
 
 
 def expected_shapes(config: Pi0Config) -> dict[str, tuple[int, ...]]:
@@ -197,14 +195,20 @@ def _write(
     normalizer: Normalizer | None,
     fmt: str,
     asset: str,
+    dtype: torch.dtype | None = None,
 ) -> None:
     embedding = tensors[EMBEDDING]
     tensors = {name: tensor for name, tensor in tensors.items() if name != EMBEDDING}
     tensors[TIED] = embedding
     if UNUSED not in tensors:
         # openpi and lerobot load strictly and want the expert's unused output layer.
-        tensors[UNUSED] = torch.zeros(config.vocab, config.expert_width, dtype=embedding.dtype)
-    renamed = {written(name, fmt): tensor for name, tensor in tensors.items()}
+        tensors[UNUSED] = embedding.new_zeros(1).expand(config.vocab, config.expert_width)
+    own = {written(name, fmt): name for name in tensors}
+    renamed = {name: tensors[origin] for name, origin in own.items()}
+
+    def change(name: str, tensor: Tensor) -> Tensor:
+        return tensor if dtype is None else tensor.to(stored_dtype(own[name], dtype))
+
     folder.mkdir(parents=True, exist_ok=True)
     write_metadata(folder, fmt, config, normalizer, asset)
-    write_tensors(folder / MODEL_FILE, renamed)
+    write_tensors(folder / MODEL_FILE, renamed, change)
