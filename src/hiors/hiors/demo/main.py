@@ -104,7 +104,7 @@ class Demo:
         files = {
             "--robot": config_file("robots", ROBOT),
             "--task": config_file("tasks", TASK),
-            "--config": config_file("learner", "default"),
+            "--config": config_file("learner", "demo_start"),
             "--demos": self.options.out / "demos",
             "--steps": self.options.steps,
             "--policy": self.options.policy,

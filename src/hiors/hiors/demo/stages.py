@@ -75,10 +75,15 @@ def record_demonstrations(
         store.close()
 
 
+EXECUTE = 2
+"""Rows of a chunk that are executed before the next inference: policy.replan_interval / dt."""
+
+
 def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[str, int]:
     """Run the newest checkpoint alone on fresh scenes; {"k": successes, "n": count}."""
     from hiors_policy.checkpoint import load_policy, read_latest
     from hiors_sim.evaluation import Evaluator
+    from hiors_sim.pilot import PilotSettings
 
     checkpoint = read_latest(checkpoints)
     if checkpoint is None:
@@ -86,7 +91,8 @@ def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[
     evaluator = Evaluator(scene.robot, scene.task)
     try:
         policy = load_policy(checkpoint)
-        result = evaluator.evaluate(policy, [seeds.evaluation(i) for i in range(count)])
+        scenes = [seeds.evaluation(i) for i in range(count)]
+        result = evaluator.evaluate(policy, scenes, pilot=PilotSettings(execute=EXECUTE))
     finally:
         evaluator.close()
     return {"k": result.k, "n": result.n}
