@@ -268,6 +268,7 @@ class StageThread:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.stage)
         self._executor.add_node(self.label)
+        self._nodes: list[Node] = [self.stage, self.label]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -276,12 +277,19 @@ class StageThread:
         while not self._ended.is_set():
             self._executor.spin_once(timeout_sec=0.05)
 
+    def add_robot(self, namespace: str) -> Stage:
+        """Start another robot of the fleet."""
+        stage = Stage(self.store, namespace=namespace)
+        self._nodes.append(stage)
+        self._executor.add_node(stage)
+        return stage
+
     def close(self) -> None:
         self._ended.set()
         self._thread.join(10)
         self._executor.shutdown(timeout_sec=1.0)
-        self.stage.destroy_node()
-        self.label.destroy_node()
+        for node in self._nodes:
+            node.destroy_node()
 
 
 def write_metrics(run: Path, steps: int = 1200) -> None:

@@ -6,6 +6,7 @@ import { showCurves } from "./curves.js";
 import { $, make, number, text } from "./dom.js";
 import { Drive } from "./drive.js";
 import { Episodes } from "./episodes.js";
+import { showFleet } from "./fleet.js";
 import { Link } from "./link.js";
 
 const TITLES = {
@@ -153,6 +154,7 @@ link.addEventListener("state", ({ detail: state }) => {
   showControl(state.control);
   showHealth(state);
   drive.show(state.drive);
+  showFleet(state.fleet, state.own);
   showRole();
   const waiting = state.label_pending.length;
   document.body.classList.toggle("label-pending", waiting > 0);
