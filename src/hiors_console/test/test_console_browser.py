@@ -159,7 +159,6 @@ def test_two_consoles_a_wrong_token_and_html_in_names(
 
 
 def test_a_second_robot_makes_a_fleet(page: Console, rig: Rig, tmp_path: Path) -> None:
-    page.reads("#authority", "drives")
     other = rig.graph.add_robot("robot2")
     page.reads("#robots", "robot2")
     page.reads("#fleet-note", "2 robots")
