@@ -60,6 +60,7 @@ class MarkersNode(HiorsNode):
                 to_ns(message.obs_stamp),
                 message.dt,
             )
+            self.diagnostics.set("chunk", Level.OK, "shown")
         except (HiorsError, ValueError) as error:
             self.diagnostics.set("chunk", Level.WARN, str(error))
 

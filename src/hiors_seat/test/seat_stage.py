@@ -85,8 +85,10 @@ def picture(t: float, width: int = 640, height: int = 480, hue: int = 0) -> np.n
     return cv2.GaussianBlur(image, (5, 5), 0)
 
 
-def record_episodes(store: EpisodeStore, count: int, *, seconds: float = 3.0) -> list[str]:
-    """Record episodes with images and interventions; all but the last two labelled and decided."""
+def record_episodes(
+    store: EpisodeStore, count: int, *, seconds: float = 3.0, waiting: int = 2
+) -> list[str]:
+    """Record episodes with images and interventions; all but the last few labelled and decided."""
     rng = random.Random(3)
     ids = []
     for k in range(count):
@@ -99,7 +101,7 @@ def record_episodes(store: EpisodeStore, count: int, *, seconds: float = 3.0) ->
         share = max(0.0, 0.6 * (1.0 - k / max(1, count)) + 0.15 * rng.random())
         _feed(start_recording(store, meta), stamp, seconds, share)
         ids.append(name)
-        if k < count - 2:
+        if k < count - waiting:
             good = rng.random() < 0.35 + 0.6 * k / count
             label = judge(
                 Outcome.SUCCESS if good else Outcome.FAILURE,

@@ -73,7 +73,7 @@ function showHealth({ latency, limiter, learner, checkpoint, devices }) {
   text("limiter", limiter.share ? `${Math.round(100 * limiter.share)}%: ${limiter.reasons.join("; ")}` : "quiet");
   text("learner-state", learner?.state ?? "no learner");
   text("learner-message", learner && learner.message !== learner.state ? learner.message : "");
-  text("learner-step", learner ? `${learner.step} · loss ${number(learner.loss, "", 4)}` : "–");
+  text("learner-step", learner?.step ? `${learner.step} · loss ${number(learner.loss, "", 4)}` : "–");
   text("learner-data", learner ? `${learner.episodes} online + ${learner.demonstrations} demonstrations` : "–");
   const { active, published } = checkpoint;
   const newer = published && published.version !== active?.version ? ` (${published.version} waits)` : "";
