@@ -72,7 +72,9 @@ class BringupArgs:
         False, "Serve the web console (its address with the token is in the log)."
     )
     markers: bool = _argument(
-        False, "Publish markers for RViz: chunk, executed path, workspace, authority."
+        False,
+        "Publish what RViz shows: chunk, executed path, limits and authority as markers; where "
+        "robot_state_publisher is installed also the robot's model and tf.",
     )
     joy: str = _argument("gamepad", "Preset of teleop:=joy, named by its file in config/teleop.")
     demonstrate: bool = _argument(

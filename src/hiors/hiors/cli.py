@@ -16,6 +16,7 @@ COMMANDS = {
     "label": "say how an episode went: success, failure, a return, discard, undo",
     "calibrate": "find the zeros of a leader arm",
     "panel": "open the panels Intervention and Labels in a window (needs Qt)",
+    "top": "watch rates, latencies, losses and states of a running robot, in the terminal",
     "replay": "publish a recorded episode again, at any speed",
     "import": "make episodes of recordings and datasets made elsewhere",
     "export": "make datasets of episodes (LeRobot)",

@@ -12,6 +12,7 @@ from typing import Any
 
 from hiors import places
 from hiors.arguments import BringupArgs
+from hiors.description import PUBLISHER, is_installed, state_publisher
 from hiors.middleware import transport_env
 from hiors.overrides import apply_overrides
 from hiors.spec import Graph, NodeSpec, ProcessSpec
@@ -257,6 +258,9 @@ def _arbiter(run: Run) -> Iterator[NodeSpec]:
             required=False,
             respawn=True,
         )
+        # Only a ROS installation has it; the wheels also lack the messages of tf.
+        if is_installed(PUBLISHER):
+            yield state_publisher(run.robot_file, run.arms, run.args.namespace)
 
 
 def _policy(run: Run) -> Iterator[NodeSpec]:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph: who runs for which arguments, with parameters that the nodes really declare."""
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hiors.arguments import BringupArgs
+from hiors.description import PUBLISHER, robot_description, root_link
 from hiors.graph import build_graph, config_file, prepare
 from hiors.spec import Graph, NodeSpec
 from hiors_core.errors import HiorsError, InvalidValue, UnknownName
+from hiors_core.robot import load_robot
 
 
 def names(graph: Graph) -> set[str]:
@@ -249,3 +252,34 @@ def test_the_console_drives_only_as_the_teleoperation_device(tmp_path: Path) -> 
 def test_markers_are_an_extra_that_may_die(tmp_path: Path) -> None:
     assert "markers" not in names(build_graph(args(tmp_path)))
     assert not node(build_graph(args(tmp_path, markers=True)), "markers").required
+
+
+def test_a_ros_installation_adds_the_robots_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "lib" / PUBLISHER / PUBLISHER
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    graph = build_graph(args(tmp_path, markers=True, namespace="robot1"))
+    spec = node(graph, PUBLISHER)
+    assert spec.remappings == {"/tf": "tf", "/tf_static": "tf_static"}
+    assert not spec.required
+    text = spec.parameters["robot_description"]
+    assert root_link(text) == "table"
+    assert "left_tool0" in text
+    assert "right_" not in text
+
+
+@pytest.mark.parametrize("robot", ["xtrainer", "tora_one"])
+def test_every_joint_of_the_model_is_a_column_or_follows_one(robot: str) -> None:
+    path = config_file("robots", robot)
+    for arms in ((), ("left",), ("right",)):
+        model = load_robot(path, arms or None)
+        root = ET.fromstring(robot_description(path, arms))
+        links = {link.get("name") for link in root.findall("link")}
+        assert {frame for arm in model.arms for frame in (arm.base_frame, arm.tool_frame)} <= links
+        for joint in root.findall("joint"):
+            assert joint.find("parent").get("link") in links
+            moved = joint.get("type") != "fixed" and joint.find("mimic") is None
+            assert not moved or joint.get("name") in model.names, joint.get("name")

@@ -29,6 +29,7 @@ from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
 from hiors_seat.actions import Action
 from hiors_seat.camera import CameraView
+from hiors_seat.fleet import Fleet
 from hiors_seat.seat import Seat
 
 _PAGE_PERIOD = 0.2
@@ -54,6 +55,7 @@ class ConsoleNode(HiorsNode):
         )
         self.server = ConsoleServer(p.server(), self, records, self._steady)
         self._seat = Seat(self, "console", self.server.notice, self._steady)
+        self._fleet = Fleet(self, self._steady) if p.fleet else None
         self._cameras = p.cameras or (self._robot.cameras if self._robot else ())
         self._views: list[Subscription] = []
         self._commands = self.advertise(TeleopCommand, "teleop/command") if p.drive else None
@@ -144,7 +146,9 @@ class ConsoleNode(HiorsNode):
     def _show(self) -> None:
         with self._lock:
             drive = {"engaged": self._drive.engaged, "reason": self._drive.reason}
-        self.server.show({**self._seat.state(), "drive": drive})
+        fleet = self._fleet.rows() if self._fleet else []
+        own = self.get_namespace().rstrip("/")
+        self.server.show({**self._seat.state(), "drive": drive, "fleet": fleet, "own": own})
         if self._seat.view.revision != self._revision:
             self._revision = self._seat.view.revision
             self.server.greet(

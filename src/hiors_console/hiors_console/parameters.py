@@ -30,6 +30,9 @@ class ConsoleParameters:
     drive: Annotated[
         bool, Doc("Whether the operator may drive by keyboard or gamepad from the page.")
     ] = False
+    fleet: Annotated[
+        bool, Doc("Whether every robot of the ROS domain is shown when there is more than one.")
+    ] = True
     linear_speed: Annotated[
         float, Doc("Tool speed at a full key or stick [m/s]."), Range(0.01, 0.5)
     ] = 0.12

@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 from chromium import MARKS, Chromium
 from test_console_node import Rig, rig
 
+from hiors_core.authority import Authority
 from hiors_core.label import Outcome
 
 __all__ = ["rig"]
@@ -155,6 +156,17 @@ def test_two_consoles_a_wrong_token_and_html_in_names(
     errors = [e for e in log if e.startswith("error") and not any(x in e for x in expected)]
     assert not errors
     page("click", selector="#claim")
+
+
+def test_a_second_robot_makes_a_fleet(page: Console, rig: Rig, tmp_path: Path) -> None:
+    other = rig.graph.add_robot("robot2")
+    page.reads("#robots", "robot2")
+    page.reads("#fleet-note", "2 robots")
+    other.authority, other.operator = Authority.HUMAN, "<i>Bob"
+    page.reads("#robots", "<i>Bob drives")
+    path = Path(os.environ.get("HIORS_SCREENSHOTS", tmp_path)) / "console_fleet.png"
+    page("screenshot", path=str(path), width=1440, height=700)
+    assert page("count", selector="#robots .own") == 1
 
 
 def test_a_lost_connection_comes_back(chromium: Chromium, rig: Rig) -> None:

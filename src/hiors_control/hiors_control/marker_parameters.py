@@ -21,3 +21,7 @@ class MarkersParameters:
         float, Doc("The workspace turns amber when a tool is this near its edge [m]."),
         Range(0.0, 0.5),
     ] = 0.03  # fmt: skip
+    joint_margin: Annotated[
+        float, Doc("A joint is named when this share of its range is left, or less."),
+        Range(0.0, 0.5),
+    ] = 0.03  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""markers_node: chunk, executed path, workspace and authority as markers for RViz and others."""
+"""markers_node: chunk, executed path, limits and authority as markers for RViz and others."""
 
 import sys
 from itertools import product
@@ -60,6 +60,7 @@ class MarkersNode(HiorsNode):
                 to_ns(message.obs_stamp),
                 message.dt,
             )
+            self.diagnostics.set("chunk", Level.OK, "shown")
         except (HiorsError, ValueError) as error:
             self.diagnostics.set("chunk", Level.WARN, str(error))
 
@@ -80,6 +81,7 @@ class MarkersNode(HiorsNode):
             markers.append(self._future(i, None if future is None else future[i]))
             markers.append(self._executed(i, [(who, tips[i]) for who, tips in executed]))
             markers.append(self._text(i, arm.limits.workspace_upper))
+            markers.append(self._joints(i, tip))
         self._out.publish(MarkerArray(markers=markers))
 
     def _marker(self, arm: int, kind: int, name: str, width: float) -> Marker:
@@ -127,6 +129,19 @@ class MarkersNode(HiorsNode):
         marker.text = marker.text or who.name
         middle = (corner + self._robot.arms[arm].limits.workspace_lower) / 2
         marker.pose.position = _point(np.array([middle[0], middle[1], corner[2] + 0.05]))
+        return marker
+
+    def _joints(self, arm: int, tip: Array | None) -> Marker:
+        """Name, above the tool, the joints that are near their limits."""
+        marker = self._marker(arm, Marker.TEXT_VIEW_FACING, "limits", 0.0)
+        near = self._paths.near_limits(arm, self._settings.joint_margin)
+        if tip is None or not near:
+            marker.action = Marker.DELETE
+            return marker
+        marker.scale.z = 0.04
+        marker.color = _colour(COLOURS[Authority.HANDOVER], 1.0)
+        marker.text = "\n".join(f"{name} at its limit" for name in near)
+        marker.pose.position = _point(tip + np.array([0.0, 0.0, 0.1]))
         return marker
 
 

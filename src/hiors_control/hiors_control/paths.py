@@ -20,6 +20,7 @@ class Paths:
         self.robot = robot
         self._mapper = ActionMapper(robot)
         self._trail = to_ns(trail)
+        self._position: Array | None = None
         self._executed: deque[tuple[int, Authority, Array]] = deque()
         self._chunk: Array | None = None
         self._until = 0
@@ -44,6 +45,7 @@ class Paths:
         if any(name not in values for name in names):
             return
         position = np.array([values[name] for name in names], dtype=np.float64)
+        self._position = position
         tips = self._positions(self._mapper.joint_to_ee(position)[None])[:, 0]
         self._executed.append((stamp, Authority(authority), tips))
 
@@ -66,6 +68,19 @@ class Paths:
         limits = self.robot.arms[arm].limits
         room = np.minimum(tip - limits.workspace_lower, limits.workspace_upper - tip)
         return bool(room.min() < margin)
+
+    def near_limits(self, arm: int, share: float) -> list[str]:
+        """Return the arm's joints within ``share`` of their range from one of its ends."""
+        if self._position is None:
+            return []
+        values = dict(zip(self.robot.names, self._position, strict=True))
+        joints, limits = self.robot.arms[arm].joints, self.robot.arms[arm].limits
+        rows = zip(joints, limits.lower, limits.upper, strict=True)
+        return [
+            name
+            for name, low, high in rows
+            if min(values[name] - low, high - values[name]) < share * (high - low)
+        ]
 
     def _positions(self, actions: Array) -> Array:
         starts = range(0, EE_COLUMNS * len(self.robot.arms), EE_COLUMNS)

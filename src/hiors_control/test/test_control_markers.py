@@ -57,6 +57,16 @@ def test_the_trail_has_its_length_and_the_edge_is_seen() -> None:
     assert paths.near_edge(0, ROBOT.arms[0].limits.workspace_lower + 0.02, 0.03)
 
 
+def test_a_joint_near_its_limit_is_named() -> None:
+    paths = Paths(ROBOT, 1.0)
+    assert paths.near_limits(0, 0.03) == []
+    values = dict(zip(ROBOT.names, ROBOT.home, strict=True))
+    paths.on_executed(values, Authority.POLICY, NS)
+    assert paths.near_limits(0, 0.03) == []
+    paths.on_executed(values | {"left_joint3": -2.7, "left_joint1": 6.2}, Authority.POLICY, NS)
+    assert paths.near_limits(0, 0.03) == ["left_joint1", "left_joint3"]
+
+
 def test_the_node_shows_what_it_hears(ros: None) -> None:
     values = {"robot_file": str(ROBOT_FILE), "arms": ["left"]}
     node = MarkersNode(parameter_overrides=[Parameter(n, value=v) for n, v in values.items()])

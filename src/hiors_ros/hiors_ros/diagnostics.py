@@ -2,10 +2,14 @@
 """Health on /diagnostics at 1 Hz, as rqt_robot_monitor and others show it."""
 
 import threading
+from collections.abc import Mapping
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
+
+_PATIENCE = 3
+"""Publications without anything to tell before a node says at least that it runs."""
 
 
 class Level(Enum):
@@ -25,27 +29,36 @@ class Diagnostics:
         self._hardware_id = hardware_id
         self._lock = threading.Lock()
         self._statuses: dict[str, DiagnosticStatus] = {}
+        self._silence = 0
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(1.0, self.publish)
 
     def set(self, name: str, level: Level, message: str, **values: object) -> None:
         """Replace the status of that name; ``values`` become key-value pairs."""
-        status = DiagnosticStatus(
+        status = self._status(name, level, message, values)
+        with self._lock:
+            self._statuses[name] = status
+
+    def publish(self) -> None:
+        """Publish all statuses now; a node that never has anything to tell says that it runs."""
+        with self._lock:
+            statuses = list(self._statuses.values())
+        if not statuses:
+            self._silence += 1
+            if self._silence > _PATIENCE:
+                self.set("node", Level.OK, "runs")
+            return
+        message = DiagnosticArray(status=statuses)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _status(
+        self, name: str, level: Level, message: str, values: Mapping[str, object]
+    ) -> DiagnosticStatus:
+        return DiagnosticStatus(
             level=level.value,
             name=f"{self._node.get_fully_qualified_name().lstrip('/')}: {name}",
             message=message,
             hardware_id=self._hardware_id,
             values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
         )
-        with self._lock:
-            self._statuses[name] = status
-
-    def publish(self) -> None:
-        """Publish all statuses now."""
-        with self._lock:
-            statuses = list(self._statuses.values())
-        if not statuses:
-            return
-        message = DiagnosticArray(status=statuses)
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)

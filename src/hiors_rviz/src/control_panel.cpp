@@ -266,7 +266,9 @@ void ControlPanel::makeWidgets()
   reset_ = makeButton("Reset", "Targeted reset: to the home position under the limiter, then hold");
   stop_ = makeButton("STOP", "Software stop, latched until resumed. Not safety-rated.");
   stop_->setStyleSheet(
-    "background: #d92d26; color: white; font-size: 16pt; font-weight: 800; padding: 6px;");
+    "QPushButton {background-color: #d92d26; color: white; border: 1px solid #a51d17;"
+    " border-radius: 6px; font-size: 16pt; font-weight: 800; padding: 6px;}"
+    " QPushButton:pressed {background-color: #a51d17;}");
   resume_ = makeButton("Resume", "Leave STOPPED; the robot then holds");
   connect(
     toggle_, &QPushButton::clicked, this, [this]() {

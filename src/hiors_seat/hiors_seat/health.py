@@ -18,10 +18,15 @@ _DRIVEN = (1, 2, 3)
 
 
 class Health:
-    """The newest of everything but control and episodes, as JSON-ready values."""
+    """The newest of everything but control and episodes, as JSON-ready values.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        namespace: of the robot, whose diagnostics are shown; empty: those of all.
+    """
+
+    def __init__(self, clock: Clock, namespace: str = "") -> None:
         self._clock = clock
+        self._prefix = f"{namespace.strip('/')}/" if namespace.strip("/") else ""
         self._devices: dict[str, tuple[int, dict[str, Any]]] = {}
         self._commands: deque[tuple[int, tuple[str, ...]]] = deque()
         self._delays: deque[tuple[int, float]] = deque()
@@ -30,14 +35,16 @@ class Health:
         self._published: dict[str, Any] | None = None
 
     def on_diagnostics(self, message: Any) -> None:
-        """Take a DiagnosticArray."""
+        """Take a DiagnosticArray; /diagnostics is one for all robots, those of others pass by."""
         now = self._clock.now()
         for status in message.status:
+            if not self._is_ours(status.name):
+                continue
             level = ord(status.level) if isinstance(status.level, bytes) else int(status.level)
             self._devices[status.name] = (
                 now,
                 {
-                    "name": status.name,
+                    "name": status.name.removeprefix(self._prefix),
                     "level": _LEVELS[min(level, 3)],
                     "message": status.message,
                     "values": {pair.key: pair.value for pair in status.values},
@@ -87,6 +94,11 @@ class Health:
             "learner": self._learner,
             "checkpoint": {"active": self._active, "published": self._published},
         }
+
+    def _is_ours(self, name: str) -> bool:
+        """A name with a namespace must have ours; vendors' nodes tell theirs without one."""
+        node = name.split(":")[0]
+        return not self._prefix or "/" not in node or name.startswith(self._prefix)
 
     def _shown_devices(self) -> list[dict[str, Any]]:
         now = self._clock.now()

@@ -44,7 +44,7 @@ class Seat:
     ) -> None:
         self._node = node
         self.view = View(clock)
-        self.health = Health(clock)
+        self.health = Health(clock, namespace or node.get_namespace())
         self._requests = Requests(node, notice, clock, source, _prefix(namespace))
         self._wishes: deque[Callable[[], None]] = deque(maxlen=64)
         hear: tuple[tuple[Any, str, Callable[[Any], object]], ...] = (

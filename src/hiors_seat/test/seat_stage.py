@@ -85,8 +85,10 @@ def picture(t: float, width: int = 640, height: int = 480, hue: int = 0) -> np.n
     return cv2.GaussianBlur(image, (5, 5), 0)
 
 
-def record_episodes(store: EpisodeStore, count: int, *, seconds: float = 3.0) -> list[str]:
-    """Record episodes with images and interventions; all but the last two labelled and decided."""
+def record_episodes(
+    store: EpisodeStore, count: int, *, seconds: float = 3.0, waiting: int = 2
+) -> list[str]:
+    """Record episodes with images and interventions; all but the last few labelled and decided."""
     rng = random.Random(3)
     ids = []
     for k in range(count):
@@ -99,7 +101,7 @@ def record_episodes(store: EpisodeStore, count: int, *, seconds: float = 3.0) ->
         share = max(0.0, 0.6 * (1.0 - k / max(1, count)) + 0.15 * rng.random())
         _feed(start_recording(store, meta), stamp, seconds, share)
         ids.append(name)
-        if k < count - 2:
+        if k < count - waiting:
             good = rng.random() < 0.35 + 0.6 * k / count
             label = judge(
                 Outcome.SUCCESS if good else Outcome.FAILURE,
@@ -268,6 +270,7 @@ class StageThread:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.stage)
         self._executor.add_node(self.label)
+        self._nodes: list[Node] = [self.stage, self.label]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -276,12 +279,19 @@ class StageThread:
         while not self._ended.is_set():
             self._executor.spin_once(timeout_sec=0.05)
 
+    def add_robot(self, namespace: str) -> Stage:
+        """Start another robot of the fleet."""
+        stage = Stage(self.store, namespace=namespace)
+        self._nodes.append(stage)
+        self._executor.add_node(stage)
+        return stage
+
     def close(self) -> None:
         self._ended.set()
         self._thread.join(10)
         self._executor.shutdown(timeout_sec=1.0)
-        self.stage.destroy_node()
-        self.label.destroy_node()
+        for node in self._nodes:
+            node.destroy_node()
 
 
 def write_metrics(run: Path, steps: int = 1200) -> None:

@@ -70,3 +70,12 @@ def test_the_learner_and_the_checkpoints_are_json(clock: FakeClock) -> None:
     assert (known["learner"]["state"], known["learner"]["loss"]) == ("state 9", None)
     assert known["checkpoint"]["active"]["version"] == "v000001"
     assert known["checkpoint"]["published"]["version"] == "v000003"
+
+
+def test_a_robots_devices_are_not_those_of_another(clock: FakeClock) -> None:
+    health = Health(clock, "/robot1")
+    names = ("robot1/driver: arm", "robot2/driver: arm", "camera: stream")
+    health.on_diagnostics(
+        Message(status=[Message(level=0, name=n, message="", values=[]) for n in names])
+    )
+    assert [d["name"] for d in health.to_dict()["devices"]] == ["camera: stream", "driver: arm"]

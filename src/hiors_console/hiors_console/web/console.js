@@ -6,6 +6,7 @@ import { showCurves } from "./curves.js";
 import { $, make, number, text } from "./dom.js";
 import { Drive } from "./drive.js";
 import { Episodes } from "./episodes.js";
+import { showFleet } from "./fleet.js";
 import { Link } from "./link.js";
 
 const TITLES = {
@@ -72,7 +73,7 @@ function showHealth({ latency, limiter, learner, checkpoint, devices }) {
   text("limiter", limiter.share ? `${Math.round(100 * limiter.share)}%: ${limiter.reasons.join("; ")}` : "quiet");
   text("learner-state", learner?.state ?? "no learner");
   text("learner-message", learner && learner.message !== learner.state ? learner.message : "");
-  text("learner-step", learner ? `${learner.step} · loss ${number(learner.loss, "", 4)}` : "–");
+  text("learner-step", learner?.step ? `${learner.step} · loss ${number(learner.loss, "", 4)}` : "–");
   text("learner-data", learner ? `${learner.episodes} online + ${learner.demonstrations} demonstrations` : "–");
   const { active, published } = checkpoint;
   const newer = published && published.version !== active?.version ? ` (${published.version} waits)` : "";
@@ -153,6 +154,7 @@ link.addEventListener("state", ({ detail: state }) => {
   showControl(state.control);
   showHealth(state);
   drive.show(state.drive);
+  showFleet(state.fleet, state.own);
   showRole();
   const waiting = state.label_pending.length;
   document.body.classList.toggle("label-pending", waiting > 0);

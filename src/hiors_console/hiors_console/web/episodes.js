@@ -102,7 +102,7 @@ export class Episodes {
         return option;
       }));
       text("replay-facts", [
-        info.task, number(info.duration, "s"), `${info.transitions} transitions`, `${info.interventions} interventions`, info.outcome,
+        info.task, number(info.duration, "s"), `${info.transitions} transitions`, `${info.interventions} intervention${info.interventions === 1 ? "" : "s"}`, info.outcome,
         info.accepted === null ? "not decided" : info.accepted ? `accepted, m = ${info.threshold}` : "rejected", ...info.reasons,
       ].join(" · "));
       this.#replay = { info, frames: [], time: 0, playing: true, before: performance.now() };
