@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from hiors import places
+from hiors.middleware import transport_env
 from hiors.spec import NodeSpec
 from hiors_core.checked import read_yaml
 from hiors_core.errors import InvalidValue
@@ -72,6 +73,7 @@ def state_publisher(robot_file: Path, arms: Collection[str], namespace: str) -> 
         namespace=namespace,
         parameters={"robot_description": robot_description(robot_file, arms)},
         remappings=tf_remappings(namespace),
+        env=transport_env(raw_images=False),
         required=False,
         respawn=True,
     )
