@@ -13,6 +13,7 @@ from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from hiors.demo.records import CommandLog, EpisodeRow
 from hiors_core.errors import HiorsError
@@ -142,14 +143,15 @@ class Session:
     def run_episode(self, row: EpisodeRow, task: str, beat: Callable[[], None]) -> None:
         """Run one episode to its end and fill the row."""
         goal = RunEpisode.Goal(task=task, seed=row.seed)
-        sent = self._client.send_goal_async(goal)
-        self.wait(sent.done, 30.0, "the recorder to take the episode", beat)
-        handle = sent.result()
+        handle = self._answer(
+            lambda: self._client.send_goal_async(goal),
+            30.0,
+            "the recorder to take the episode",
+            beat,
+        )
         if handle is None or not handle.accepted:
             raise HiorsError("The recorder refused to run an episode; its log says why.")
-        finished = handle.get_result_async()
-        self.wait(finished.done, 180.0, "the episode to end", beat)
-        result = finished.result().result
+        result = self._answer(handle.get_result_async, 180.0, "the episode to end", beat).result
         if not result.episode_id:
             raise HiorsError(f"The episode could not be run: {result.message}")
         row.episode_id = result.episode_id
@@ -157,6 +159,15 @@ class Session:
         row.outcome = OUTCOMES[result.outcome]
         row.ending = result.message
         self.update(row)
+
+    def _answer(
+        self, ask: Callable[[], Future], seconds: float, what: str, beat: Callable[[], None]
+    ) -> Any:
+        # Asked on the spinning thread: rclpy's action client notes what it waits for after it has
+        # sent the request, so an answer that another thread reads in between is lost.
+        asked = self._executor.create_task(ask)
+        self.wait(lambda: asked.done() and asked.result().done(), seconds, what, beat)
+        return asked.result().result()
 
     def update(self, row: EpisodeRow) -> None:
         """Take over what has become known of the row's episode."""
