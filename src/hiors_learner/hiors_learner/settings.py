@@ -188,7 +188,8 @@ class LearnerSettings:
     Attributes:
         seed: of weights, minibatches and noise.
         policy: what is built when there is none to start from. data: what a gradient step sees.
-        loss: eq. 5. optimizer: AdamW, its schedule, the moving average.
+        loss: eq. 5. tuning: which weights of π0 learn.
+        optimizer: AdamW, its schedule, the moving average.
         pacing: how far training may run ahead of the data. output: how often what is written.
     """
 
