@@ -8,8 +8,8 @@ ENV := . tools/env.sh &&
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make this clone ready to run (does only what is missing)
-	@tools/setup.sh
+setup: ## make this clone ready to run (does only what is missing; EXTRAS="export panel")
+	@HIORS_EXTRAS="$(EXTRAS)" tools/setup.sh
 
 demo: setup ## run the simulated robot that learns to insert while it works (ARGS="--episodes 10")
 	@./hiors demo $(ARGS)

@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT / "src" / "hiors_seat" / "test"))
 from seat_stage import record_episodes  # noqa: E402
 
 PATIENCE = 60.0
-AGAIN = 4.0
+AGAIN = 12.0
 REST = [0.0, 0.0, 0.0, 1.0]
 Press = Callable[[], Awaitable[None]]
 
@@ -59,6 +59,8 @@ class Bench:
         self.executor.add_node(self.node)
         self.labels: list[tuple[float, EpisodeLabel]] = []
         self.decided: dict[str, float] = {}
+        self.readers: list[asyncio.Task[None]] = []
+        self.kept: list[Any] = []
         self.node.create_subscription(
             EpisodeLabel, "episode/label", self._on_label, qos.profile("episode/label")
         )
@@ -113,7 +115,16 @@ async def socket(bench: Bench, http: aiohttp.ClientSession, log: Path) -> Any:
     base, token = await address(bench, log)
     opened = await http.ws_connect(f"{base}ws", ssl=False)
     await opened.send_str(json.dumps({"t": "hello", "token": token}))
+    # Pings of the server are answered only while somebody reads.
+    bench.readers.append(asyncio.create_task(read(opened)))
     return opened
+
+
+async def read(page: aiohttp.ClientWebSocketResponse) -> None:
+    """Take what the server says; refusals are shown."""
+    async for message in page:
+        if message.type == aiohttp.WSMsgType.TEXT and '"refused"' in message.data:
+            print(message.data)
 
 
 async def keyboard(bench: Bench, _: Any) -> Press:
@@ -195,6 +206,7 @@ async def rqt(bench: Bench, _: Any) -> Press:
         raise NoQt(str(error)) from error
     app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     panel = LabelsPanel(Bridge(bench.node))
+    bench.kept += [app, panel]
     panel.show()
     await bench.until(lambda: bench.node.count_publishers("episode/status"), "the label node")
 

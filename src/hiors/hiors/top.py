@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from hiors.arguments import check_namespace
 from hiors.options import Parser
 from hiors_core.errors import InvalidValue
 
@@ -17,6 +18,7 @@ _DISCOVERY = 1.0
 def main(argv: Sequence[str]) -> int:
     """Show the table until Ctrl-C; 0 when it has been shown."""
     options = _parser().parse_args(argv)
+    check_namespace(options.namespace)
     if options.once is not None and not 0.5 <= options.once <= 600.0:
         raise InvalidValue(f"--once takes 0.5 to 600 s, got {options.once}.")
     import rclpy

@@ -20,7 +20,7 @@ def test_without_qt_the_way_to_get_it_is_said(
     assert main(["panel", "labels"]) == 2
     said = capsys.readouterr().err
     assert "sudo apt install python3-pyqt5" in said
-    assert "pip install PySide6-Essentials" in said
+    assert "make setup EXTRAS=panel" in said
 
 
 def test_an_unknown_panel_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,12 @@ The seat's callbacks only emit signals; Qt queues them to the panel's thread.
 
 from typing import Any
 
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
+from rclpy.validate_namespace import validate_namespace
 
 from hiors_core.clock import SteadyClock
+from hiors_core.errors import InvalidValue
 from hiors_rqt.qt import QtCore, Signal
 from hiors_seat.actions import Action
 from hiors_seat.seat import Seat
@@ -37,7 +40,13 @@ class Bridge(QtCore.QObject):  # type: ignore[misc]
         self.connect_to(namespace)
 
     def connect_to(self, namespace: str) -> None:
-        """Sit down at another graph."""
+        """Sit down at another graph; InvalidValue, and nothing changes, when it can be none."""
+        try:
+            validate_namespace(f"/{namespace.strip('/')}")
+        except NameValidationException as error:
+            raise InvalidValue(
+                f"A namespace is like robot1 or lab/robot1, got '{namespace}'."
+            ) from error
         self.close()
         self.namespace = namespace
         self._revision = -1

@@ -13,6 +13,7 @@ with suppress(ImportError):
     # rqt's binding, before hiors_rqt.qt chooses one.
     import python_qt_binding  # noqa: F401
 
+from hiors_core.errors import InvalidValue
 from hiors_rqt.bridge import Bridge
 from hiors_rqt.intervention import InterventionPanel
 from hiors_rqt.labels import LabelsPanel
@@ -66,7 +67,10 @@ class _Plugin(QtCore.QObject):  # type: ignore[misc]
             self.panel, title, "Namespace of the robot", plain, self.bridge.namespace
         )
         if chosen and space != self.bridge.namespace:
-            self.bridge.connect_to(space.strip())
+            try:
+                self.bridge.connect_to(space.strip())
+            except InvalidValue as error:
+                self.bridge.notice.emit("error", str(error))
 
 
 class Intervention(_Plugin):

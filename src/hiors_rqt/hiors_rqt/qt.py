@@ -13,7 +13,7 @@ from hiors_core.errors import HiorsError
 
 INSTALL = (
     "Install one: `sudo apt install python3-pyqt5` (with ROS: `ros-jazzy-rqt`), "
-    "or `.venv/bin/python -m pip install PySide6-Essentials` in the clone."
+    "or `make setup EXTRAS=panel` in the clone (PySide6)."
 )
 _ORDER = ("python_qt_binding", "PyQt5", "PySide6")
 

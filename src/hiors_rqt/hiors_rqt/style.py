@@ -3,6 +3,8 @@
 
 from typing import Any
 
+from hiors_rqt.qt import Qt
+
 _LIGHT = {
     "ground": "#f4f6f8", "card": "#ffffff", "raised": "#eef1f5", "line": "#d5dbe3",
     "text": "#16202b", "soft": "#566474", "good": "#17824c", "bad": "#c62d33", "blue": "#1f6feb",
@@ -62,5 +64,7 @@ def dress(widget: Any) -> dict[str, str]:
     """Give a panel its looks and return its colours."""
     chosen = colours(widget)
     widget.setObjectName("hiors")
+    # A plain widget paints no ground of its own; in rqt the grey of the window would be seen.
+    widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     widget.setStyleSheet(_SHEET.format(**chosen))
     return chosen

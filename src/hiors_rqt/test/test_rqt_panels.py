@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test")
 from seat_stage import StageThread
 
 from hiors_core.authority import Authority, Request
+from hiors_core.errors import InvalidValue
 from hiors_core.label import Outcome
 from hiors_rqt.bridge import Bridge
 from hiors_rqt.window import Spinner, Window
@@ -225,3 +226,13 @@ def test_the_stop_is_never_hidden_but_in_stopped(desk: Desk) -> None:
     assert desk.panel._stop.isVisible()
     assert desk.panel._stop.isEnabled()
     assert Authority.STOPPED is not desk.graph.stage.authority
+
+
+def test_a_namespace_that_can_be_none_changes_nothing(desk: Desk) -> None:
+    before = desk.bridge.namespace
+    with pytest.raises(InvalidValue, match="like robot1"):
+        desk.bridge.connect_to("a b<i>")
+    assert desk.bridge.namespace == before
+    heard: list[Any] = []
+    desk.bridge.state.connect(heard.append)
+    wait(lambda: bool(heard), "the seat went silent")
