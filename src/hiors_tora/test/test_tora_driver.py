@@ -118,6 +118,10 @@ class Rig:
             )
         )
 
+    def hold(self, epoch: int = 1) -> str | None:
+        """HOLD where the robot stands."""
+        return self.say(0.0, Authority.HOLD, epoch)
+
     def state(self, arm: str = "left") -> ArmState:
         return self.driver.status().arms[arm].state
 
@@ -142,9 +146,9 @@ def test_nothing_is_sent_before_the_robot_is_enabled() -> None:
     assert rig.state() is ArmState.STARTING
     assert rig.sent == 0
     rig.power.answer()
-    rig.say(authority=Authority.HOLD)
+    rig.hold()
     assert rig.turn() == ""
-    np.testing.assert_allclose(rig.ports["left"].joints[0][3], LEFT.home[3] + 0.01)
+    np.testing.assert_array_equal(rig.ports["left"].joints[0], LEFT.home)
     np.testing.assert_array_equal(rig.ports["right"].joints[0], RIGHT.home)
     assert rig.ports["left"].gripper[0] == pytest.approx(rig.executed[0].position[7] * 0.08)
 
@@ -193,7 +197,7 @@ def test_a_person_may_have_to_enable() -> None:
     assert rig.sent == 0
     rig.driver.enable()
     rig.power.answer()
-    rig.say(authority=Authority.HOLD)
+    rig.hold()
     assert rig.turn() == ""
 
 
@@ -216,7 +220,7 @@ def test_the_estop_latches_until_a_person_enables_and_the_arbiter_begins_anew() 
     rig.power.answer()
     rig.say()
     assert rig.turn().startswith("holding after a stop or fault")
-    rig.say(authority=Authority.HOLD)
+    rig.hold()
     assert rig.turn() == ""
 
 
@@ -252,7 +256,7 @@ def test_a_port_that_fails_is_a_fault_until_enabled_anew() -> None:
     rig.ports["right"].failure = None
     rig.driver.enable()
     rig.power.answer()
-    rig.say(authority=Authority.HOLD)
+    rig.hold()
     assert rig.turn() == ""
 
 
@@ -266,9 +270,9 @@ def test_a_stop_cancels_and_what_follows_it(action: str) -> None:
     sent = rig.sent
     assert rig.ports["left"].cancelled == 1
     assert [what for what, _ in rig.power.asked] == ["enable", "disable"][: 1 + (action != "hold")]
-    rig.say(authority=Authority.HOLD, epoch=3)
+    rig.hold(epoch=3)
     rig.turn()
-    rig.say(authority=Authority.HOLD, epoch=3)
+    rig.hold(epoch=3)
     problem = rig.turn()
     if action == "hold":
         assert (problem, rig.sent > sent) == ("", True)
