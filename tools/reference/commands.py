@@ -28,8 +28,8 @@ def commands_page() -> str:
     intro = (
         "`./hiors COMMAND` in a clone; `hiors COMMAND` in a shell that sourced `tools/env.sh`."
         " Exit codes: 0 done, 1 ended with a failure that the output names, 2 wrong input (nothing"
-        " was done), 130 after Ctrl-C. Options are never abbreviated, and a misspelt one is"
-        " answered with the nearest."
+        " was done), 130 after Ctrl-C, 143 after SIGTERM. Options are never abbreviated, and a"
+        " misspelt one is answered with the nearest."
     )
     overview = table(("command", "what it does"), ([code(n), t] for n, t in COMMANDS.items()))
     return page("Commands", intro, overview, *(part for name in COMMANDS for part in _of(name)))

@@ -2,6 +2,7 @@
 """The `hiors` command. Sub-commands are imported when they are called: the help is quick."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +32,10 @@ USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one sub-command and return its exit code: 2 for wrong usage, 130 after Ctrl-C."""
+    """Run one sub-command and return its exit code: 2 for wrong usage, 130 after Ctrl-C, 143
+    after SIGTERM.
+    """
+    _end_cleanly()
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
@@ -54,6 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"hiors: {where}{error.strerror or error}", file=sys.stderr)
         return 1
+
+
+def _end_cleanly() -> None:
+    # A shell script that starts this with `&` lets it ignore SIGINT, and Python keeps to that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # SIGTERM would leave behind what a command has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def usage() -> str:
