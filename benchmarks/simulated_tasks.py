@@ -16,7 +16,7 @@ import yaml
 
 from hiors.demo import stages
 from hiors.demo.report import wilson
-from hiors.graph import config_file, learner_program
+from hiors.places import config_file, learner_program
 from hiors_core.robot import load_robot
 from hiors_sim.environment import FastEnvironment
 from hiors_sim.operator import ScriptedOperator

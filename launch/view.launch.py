@@ -8,7 +8,7 @@ from launch_ros.actions import Node
 
 from hiors import places
 from hiors.description import PUBLISHER, robot_description, root_link, tf_remappings
-from hiors.graph import config_file
+from hiors.places import config_file
 
 
 def generate_launch_description() -> LaunchDescription:

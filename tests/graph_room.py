@@ -15,7 +15,8 @@ from geometry_msgs.msg import PoseStamped
 from hiors.arguments import BringupArgs
 from hiors.demo.records import EpisodeRow
 from hiors.demo.session import Session
-from hiors.graph import build_graph, config_file
+from hiors.graph import build_graph
+from hiors.places import config_file
 from hiors.up import Bringup
 from hiors_core.authority import Authority
 from hiors_core.episode import Episode, load_episode

@@ -21,7 +21,7 @@ pytest.importorskip("mujoco")
 from device_people import Gamepad, Headset, Keyboard, Person, SpaceMouse
 from graph_room import Room, drove
 
-from hiors.graph import config_file
+from hiors.places import config_file
 from hiors_core.authority import Authority
 from hiors_core.clock import to_s
 from hiors_core.episode import Episode

@@ -38,8 +38,8 @@ Found = tuple[str, str]
 _POSE, _IMAGE = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/Image"
 _GOALS = "control_msgs/action"
 SAID: dict[tuple[str, str], tuple[Found, ...]] = {
-    ("hiors_control.policy_node", "PoseStamped, topic"): ((_POSE, "objects/<name>/pose"),),
-    ("hiors_control.policy_node", "Image, topic"): ((_IMAGE, "camera/<name>/color/image_raw"),),
+    ("hiors_control.policy_inputs", "PoseStamped, topic"): ((_POSE, "objects/<name>/pose"),),
+    ("hiors_control.policy_inputs", "Image, topic"): ((_IMAGE, "camera/<name>/color/image_raw"),),
     ("hiors_recorder.streams", "kind, topic"): (),
     ("hiors_recorder.streams", "PoseStamped, topic"): (
         (_POSE, "ee_pose/<arm>"),

@@ -186,15 +186,6 @@ def parse_values(values: Mapping[str, str]) -> BringupArgs:
     return BringupArgs(**{name: _value(specs[name], text) for name, text in values.items()})
 
 
-def to_words(args: BringupArgs) -> list[str]:
-    """Return the words that say the arguments which differ from their defaults."""
-    return [
-        f"{spec.name}:={_text(getattr(args, spec.name))}"
-        for spec in describe()
-        if getattr(args, spec.name) != spec.default
-    ]
-
-
 def _value(spec: ArgumentSpec, text: str) -> Any:
     if spec.type is bool:
         if text.lower() not in _BOOLEANS:

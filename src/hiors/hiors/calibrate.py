@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from hiors.graph import config_file
 from hiors.options import Parser
+from hiors.places import config_file
 from hiors_core.errors import HiorsError, StateError
 from hiors_core.robot import Arm, load_robot
 

@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiors.graph import config_file
 from hiors.options import Parser
+from hiors.places import config_file
 from hiors_core.errors import InvalidValue
 
 HIORS = "hiors"

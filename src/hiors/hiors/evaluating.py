@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiors.graph import config_file
 from hiors.options import Parser
+from hiors.places import config_file
 from hiors_core.errors import InvalidValue
 from hiors_core.robot import load_robot
 from hiors_core.task import load_task

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiors.graph import config_file
 from hiors.options import Parser
+from hiors.places import config_file
 from hiors_core.label import Outcome
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.task import Task, load_task

@@ -27,7 +27,8 @@ from lifecycle_msgs.msg import Transition
 
 from hiors.arguments import BringupArgs, describe, parse_values
 from hiors.commands import write_parameters
-from hiors.graph import ROOMS, build_graph, prepare
+from hiors.graph import ROOMS, build_graph
+from hiors.run import prepare
 from hiors.spec import NodeSpec, ProcessSpec
 from hiors.supervisor import KILL_AFTER, TERM_AFTER
 from hiors_core.errors import HiorsError, UnknownName

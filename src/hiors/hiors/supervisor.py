@@ -140,10 +140,6 @@ class Supervisor:
             self._say(cause.command.name, f"ended first; its last line: {cause.last_line}")
             self._cause = None
 
-    def names_alive(self) -> list[str]:
-        """Return the names of the commands whose process runs."""
-        return [c.command.name for c in self._children if c.process and c.process.poll() is None]
-
     def _launch(self, child: _Child) -> None:
         command = child.command
         try:

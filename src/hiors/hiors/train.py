@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiors.graph import config_file, learner_program
 from hiors.options import Parser
+from hiors.places import config_file, learner_program
 from hiors_core.errors import InvalidValue
 from hiors_link.address import check_address, check_open
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from hiors.arguments import BringupArgs, describe, parse_words
 from hiors.commands import build_commands
-from hiors.graph import build_graph, prepare
+from hiors.graph import build_graph
+from hiors.run import prepare
 from hiors.spec import Graph
 from hiors.supervisor import PERIOD, Supervisor
 

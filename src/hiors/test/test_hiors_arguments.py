@@ -3,7 +3,7 @@
 
 import pytest
 
-from hiors.arguments import BringupArgs, describe, parse_words, to_words
+from hiors.arguments import BringupArgs, describe, parse_words
 from hiors_core.errors import InvalidValue, UnknownName
 
 
@@ -51,9 +51,3 @@ def test_every_argument_says_what_it_is_and_its_default_is_allowed() -> None:
     for spec in describe():
         assert len(spec.doc) > 15
         assert parse_words([f"{spec.name}:={spec.default_text}"]) == BringupArgs()
-
-
-def test_words_and_arguments_are_inverse() -> None:
-    args = BringupArgs(seed=3, learner="none", namespace="robot1")
-    assert parse_words(to_words(args)) == args
-    assert to_words(BringupArgs()) == []

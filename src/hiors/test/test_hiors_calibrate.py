@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from hiors.cli import main
-from hiors.graph import config_file
+from hiors.places import config_file
 from hiors_core.robot import load_robot
 from hiors_sim.dynamixel import LeaderEmulator, leader_servos
 from hiors_xtrainer.leader_calibration import load_calibrations

@@ -9,7 +9,9 @@ import yaml
 
 from hiors.arguments import BringupArgs
 from hiors.description import PUBLISHER, robot_description, root_link
-from hiors.graph import build_graph, config_file, prepare
+from hiors.graph import build_graph
+from hiors.places import config_file
+from hiors.run import prepare
 from hiors.spec import Graph, NodeSpec
 from hiors_core.errors import HiorsError, InvalidValue, UnknownName
 from hiors_core.robot import load_robot

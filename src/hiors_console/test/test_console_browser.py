@@ -2,7 +2,6 @@
 """The page in headless Chromium against the node: control, labels by click and key, lost links."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("rclpy")
-sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
-sys.path.append(str(Path(__file__).resolve().parent))
 
 from chromium import MARKS, Chromium
 from test_console_node import Rig, rig

@@ -4,7 +4,6 @@
 import asyncio
 import json
 import struct
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ import aiohttp
 import pytest
 
 pytest.importorskip("rclpy")
-sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter

@@ -14,29 +14,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import Image, JointState
 
 from hiors_control.checkpoint_swap import CheckpointSwap
 from hiors_control.continuation import Sent, remainder
+from hiors_control.policy_inputs import PolicyInputs
 from hiors_control.policy_messages import checkpoint_message, chunk_message
 from hiors_control.policy_parameters import PolicyParameters
-from hiors_control.policy_streams import COMMAND, JOINTS, Streams, camera_topic, object_topic
 from hiors_control.readiness import Readiness
-from hiors_core.clock import to_ns, to_s
+from hiors_core.clock import to_s
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import load_robot
 from hiors_core.task import load_task
-from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
+from hiors_interfaces.msg import ActionChunk, CheckpointInfo
 from hiors_interfaces.srv import LoadCheckpoint
 from hiors_policy.checkpoint import Checkpoint, read_latest
-from hiors_ros.conversions import JointReader, to_array
-from hiors_ros.conversions import to_ns as stamp_ns
 from hiors_ros.diagnostics import Level
-from hiors_ros.images import to_numpy
 from hiors_ros.node import HiorsLifecycleNode, run_node
 from hiors_ros.slow_services import SlowServices
 
@@ -55,20 +50,16 @@ class PolicyNode(HiorsLifecycleNode):
         self._instruction = load_task(self.parameters.task_file).instruction
         torch.set_num_threads(1)
         self._readiness = self._make_readiness()
-        self._wake = threading.Condition()
         self._rng = np.random.default_rng(self.parameters.seed)
         self._active = self._ending = self._pinned = False
-        self._state: ControlState | None = None
-        self._due = 0
         self._sequence = 0
-        self._epoch = -1
         self._current: Checkpoint | None = None
         self._sent: Sent | None = None
-        self._streams: Streams | None = None
+        self._inputs: PolicyInputs | None = None
         self._swap: CheckpointSwap | None = None
         self._slow: SlowServices | None = None
         self._thread: threading.Thread | None = None
-        self._inputs: list[Any] = []
+        self._checkpoints: Any = None
         self._outputs: list[Any] = []
 
     def _make_readiness(self) -> Readiness:
@@ -103,15 +94,15 @@ class PolicyNode(HiorsLifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to act."""
         result = super().on_activate(state)
-        with self._wake:
-            self._active, self._due = True, 0
+        self._active = True
+        if self._inputs is not None:
+            self._inputs.hurry()
         self._announce()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop to act; the checkpoint stays loaded."""
-        with self._wake:
-            self._active = False
+        self._active = False
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -141,70 +132,17 @@ class PolicyNode(HiorsLifecycleNode):
         return folder
 
     def _listen(self, first: Checkpoint) -> None:
-        chosen, spec = self.parameters, first.manifest.spec
-        ages = {JOINTS: chosen.joints_max_age, COMMAND: chosen.command_max_age}
-        ages |= {object_topic(n): chosen.objects_max_age for n in spec.objects}
-        ages |= {camera_topic(n): chosen.cameras_max_age for n in spec.cameras}
-        self._streams = Streams(
-            ages, spec.objects, spec.cameras, lambda image: to_numpy(image, "rgb8")
-        )
         self._swap = CheckpointSwap(self._load, self._refuse)
-        self._joints = JointReader(self._robot.names)
         self._outputs = [
             self.advertise(ActionChunk, "policy/chunk"),
             self.advertise(CheckpointInfo, "policy/checkpoint"),
         ]
-        self._inputs = [
-            self.subscribe(JointState, JOINTS, self._on_joints),
-            self.subscribe(ControlCommand, COMMAND, self._on_command),
-            self.subscribe(ControlState, "control/state", self._on_state),
-            self.subscribe(CheckpointInfo, "learner/checkpoint", self._on_checkpoint),
-            *(self._subscribe_object(name) for name in spec.objects),
-            *(self._subscribe_camera(name) for name in spec.cameras),
-        ]
+        self._inputs = PolicyInputs(self, self.parameters, self._robot, first.manifest.spec)
+        self._checkpoints = self.subscribe(
+            CheckpointInfo, "learner/checkpoint", self._on_checkpoint
+        )
         self._slow = SlowServices(self)
         self._slow.serve(LoadCheckpoint, "policy/load_checkpoint", self._on_load)
-
-    def _subscribe_object(self, name: str) -> Any:
-        topic = object_topic(name)
-        return self.subscribe(PoseStamped, topic, lambda m: self._put(topic, m, to_array(m.pose)))
-
-    def _subscribe_camera(self, name: str) -> Any:
-        topic = camera_topic(name)
-        return self.subscribe(Image, topic, lambda m: self._put(topic, m, m))
-
-    def _put(self, topic: str, message: Any, value: Any) -> None:
-        with self._wake:
-            if self._streams is not None:
-                self._streams.put(topic, stamp_ns(message.header.stamp), value)
-
-    def _on_joints(self, message: JointState) -> None:
-        try:
-            self._joints.update(message)
-        except InvalidValue as error:
-            self.diagnostics.set(JOINTS, Level.ERROR, str(error))
-            return
-        if self._joints.complete:
-            self._put(JOINTS, message, self._joints.position.copy())
-
-    def _on_command(self, message: ControlCommand) -> None:
-        by_name = dict(zip(message.names, message.position, strict=False))
-        if any(name not in by_name for name in self._robot.names):
-            return
-        position = np.array([by_name[name] for name in self._robot.names])
-        with self._wake:
-            self._epoch = int(message.epoch)
-            if self._streams is not None:
-                self._streams.put(COMMAND, stamp_ns(message.header.stamp), position)
-            self._wake.notify()
-
-    def _on_state(self, message: ControlState) -> None:
-        with self._wake:
-            before, self._state = self._state, message
-            if before is None or before.epoch != message.epoch:
-                # After a change of authority the first chunk must come at once.
-                self._due = 0
-            self._wake.notify()
 
     def _on_checkpoint(self, message: CheckpointInfo) -> None:
         wanted = self.parameters.follow_learner and not self._pinned
@@ -254,11 +192,10 @@ class PolicyNode(HiorsLifecycleNode):
 
     def _run(self) -> None:
         try:
-            while not self._ending:
-                with self._wake:
-                    self._wake.wait(_WAKE)
-                self._exchange()
-                snapshot = self._snapshot()
+            while (inputs := self._inputs) is not None and not self._ending:
+                inputs.wait(_WAKE)
+                self._exchange(inputs)
+                snapshot = inputs.snapshot(self.now_ns()) if self._active else None
                 if snapshot is not None:
                     self._infer(*snapshot)
         except Exception as error:  # noqa: BLE001 the reason must be seen, whatever it is
@@ -266,41 +203,16 @@ class PolicyNode(HiorsLifecycleNode):
             self.get_logger().fatal(message)
             self.diagnostics.set("inference", Level.ERROR, message)
 
-    def _exchange(self) -> None:
+    def _exchange(self, inputs: PolicyInputs) -> None:
         if self._swap is None:
             return
-        if self.parameters.swap == "episode" and self._wanted:
+        if self.parameters.swap == "episode" and inputs.wanted:
             return
         ready = self._swap.take()
         if ready is not None:
             self._current = ready
             self.get_logger().info(f"policy {self._version} takes over")
             self._announce()
-
-    @property
-    def _wanted(self) -> bool:
-        return self._state is not None and bool(self._state.wants_chunks)
-
-    def _snapshot(self) -> tuple[Observation, int] | None:
-        """Return an observation and its epoch when a chunk is due, else None."""
-        now = self.now_ns()
-        with self._wake:
-            state, streams = self._state, self._streams
-            if not self._active or state is None or streams is None:
-                return None
-            if now < self._due or not self._wanted or self._epoch != state.epoch:
-                return None
-            problems = streams.problems(now)
-            age = to_s(now - stamp_ns(state.header.stamp))
-            if age > self.parameters.state_max_age:
-                problems.append(f"control/state: {age:.2f} s old")
-            if problems:
-                self.diagnostics.set(
-                    "inference", Level.ERROR, f"no inference: {'; '.join(problems)}"
-                )
-                return None
-            self._due = now + to_ns(self.parameters.replan_interval)
-            return streams.observation(), int(state.epoch)
 
     def _infer(self, observation: Observation, epoch: int) -> None:
         if self._current is None:
@@ -346,9 +258,9 @@ class PolicyNode(HiorsLifecycleNode):
         self.diagnostics.set("checkpoint", Level.OK, f"{self._version} acts")
 
     def _forget(self) -> None:
-        with self._wake:
-            self._ending, self._active = True, False
-            self._wake.notify()
+        self._ending, self._active = True, False
+        if self._inputs is not None:
+            self._inputs.close()
         if self._thread is not None:
             self._thread.join(timeout=5.0)
             self._thread = None
@@ -358,12 +270,12 @@ class PolicyNode(HiorsLifecycleNode):
         if self._slow is not None:
             self._slow.close()
             self._slow = None
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
+        if self._checkpoints is not None:
+            self.destroy_subscription(self._checkpoints)
         for publisher in self._outputs:
             self.destroy_publisher(publisher)
-        self._inputs, self._outputs = [], []
-        self._streams = self._current = self._state = self._sent = None
+        self._outputs = []
+        self._inputs = self._checkpoints = self._current = self._sent = None
 
 
 def main() -> int:

@@ -123,21 +123,6 @@ class AcceptanceRules:
         return self.tasks.get(task, self.default)
 
 
-def rule_from_mapping(
-    data: Mapping[str, Any], base: AcceptanceRule | None = None
-) -> AcceptanceRule:
-    """Make a rule from the keys of a task file or of parameters, the others as in ``base``."""
-    base = base or AcceptanceRule()
-    changes: dict[str, Any] = {}
-    for key, value in data.items():
-        default = getattr(base, key, None)
-        if default is None:
-            names = [f.name for f in dataclasses.fields(AcceptanceRule)]
-            raise UnknownName("acceptance key", str(key), names)
-        changes[key] = _converted(key, value, default)
-    return dataclasses.replace(base, **changes)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What eq. 3 and the filters look at, of one sealed and labelled episode.
@@ -305,14 +290,3 @@ def _quantile(returns: Sequence[float], share: float) -> float:
     low = math.floor(place)
     high = math.ceil(place)
     return known[low] + (known[high] - known[low]) * (place - low)
-
-
-def _converted(key: str, value: Any, default: Any) -> Any:
-    try:
-        if isinstance(default, tuple):
-            return tuple(float(v) for v in value)
-        if isinstance(default, int) and int(value) != value:
-            raise ValueError("a whole number is needed")
-        return type(default)(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(f"Acceptance key {key} cannot be {value!r}: {error}") from error

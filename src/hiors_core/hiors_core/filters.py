@@ -61,11 +61,6 @@ def keep_moving(transitions: Sequence[M], threshold: float = NO_OP_THRESHOLD) ->
     return [t for t in transitions if t.terminal or t.motion >= threshold]
 
 
-def is_short(transitions: Sequence[Moving], least: int) -> bool:
-    """Tell whether an episode has too few transitions left for its chunks to mean anything."""
-    return len(transitions) < least
-
-
 def turn_angles(a: Array, b: Array) -> Array:
     """Return the angles (...) [rad] between rotation vectors (..., 3), which broadcast."""
     first, second = _quaternions(a), _quaternions(b)

@@ -114,14 +114,6 @@ def matrix_to_rotvec(matrix: Array) -> Array:
     return quat_to_rotvec(matrix_to_quat(matrix))
 
 
-def pose_to_matrix(pose: Array) -> Array:
-    """Return the homogeneous matrix (4, 4) of a pose."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = quat_to_matrix(pose[3:])
-    matrix[:3, 3] = pose[:3]
-    return matrix
-
-
 def compose(a: Array, b: Array) -> Array:
     """Return the pose ``a`` · ``b``: ``b``, given in the frame ``a``, seen from a's parent."""
     return np.concatenate((a[:3] + quat_rotate(a[3:], b[:3]), quat_multiply(a[3:], b[3:])))
@@ -131,12 +123,6 @@ def inverse(a: Array) -> Array:
     """Return the pose that undoes ``a``."""
     quat = quat_conjugate(a[3:])
     return np.concatenate((-quat_rotate(quat, a[:3]), quat))
-
-
-def slerp(a: Array, b: Array, fraction: float) -> Array:
-    """Return the unit quaternion at ``fraction`` (0: a, 1: b) of the short way from a to b."""
-    turn = quat_to_rotvec(quat_multiply(b, quat_conjugate(a)))
-    return quat_multiply(rotvec_to_quat(fraction * turn), a)
 
 
 def unwrap_rotvec(rotvec: Array, near: Array) -> Array:

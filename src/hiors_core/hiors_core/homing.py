@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiors_core.action_space import ActionMapper
 from hiors_core.errors import InvalidValue
+from hiors_core.wish import Wish
 
 Array = NDArray[np.float64]
 
@@ -54,12 +55,14 @@ class HomePath:
         self._joints = np.array([unit == "rad" for unit in mapper.robot.units])
         self._lifts = [self._plan_lift(i, command) for i in range(len(mapper.arms))]
 
-    def done(self, command: Array) -> bool:
-        """Say whether the command (N,) is the home position."""
-        return bool(np.abs(command - self._home).max() < _ARRIVED)
+    def wish(self, command: Array, dt: float) -> Wish | None:
+        """Return where to go from the command (N,), a tick ``dt`` [s] on; None at home."""
+        if np.abs(command - self._home).max() < _ARRIVED:
+            return None
+        target = self._target(command, dt)
+        return Wish(position=target, held=np.zeros(len(target), dtype=np.bool_))
 
-    def target(self, command: Array, dt: float) -> Array:
-        """Return the position (N,) to aim at from the command (N,), a tick ``dt`` [s] on."""
+    def _target(self, command: Array, dt: float) -> Array:
         target = command.copy()
         for i, goal in enumerate(self._lifts):
             if goal is not None and not self._raise(i, goal, command, target, dt):

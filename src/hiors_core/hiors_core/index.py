@@ -71,11 +71,6 @@ class StoreIndex:
             self._path.unlink(missing_ok=True)
             return self._rows(episodes, task)
 
-    def rebuild(self, episodes: Path) -> int:
-        """Make the index anew and return the number of episodes in it."""
-        self._path.unlink(missing_ok=True)
-        return len(self._rows(episodes, None))
-
     def _rows(self, episodes: Path, task: str | None) -> list[EpisodeRow]:
         with contextlib.closing(_open(self._path)) as database:
             with database:

@@ -196,10 +196,6 @@ class EpisodeStore:
         """Return the index, brought up to date, by id: of all tasks or of one."""
         return self._index.rows(self.episodes, task)
 
-    def rebuild_index(self) -> int:
-        """Make index.sqlite anew from the folders and return the number of episodes."""
-        return self._index.rebuild(self.episodes)
-
     def prune(self, max_bytes: int) -> tuple[str, ...]:
         """Delete the oldest rejected episodes until the sealed ones fit, and return their ids.
 

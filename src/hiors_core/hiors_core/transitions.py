@@ -65,3 +65,9 @@ EVENT_OF_REQUEST = {request: Event[request.name] for request in Request}
 def legal_requests(authority: Authority) -> tuple[Request, ...]:
     """Return what may be requested in this state."""
     return tuple(r for r in Request if (authority, EVENT_OF_REQUEST[r]) in TRANSITIONS)
+
+
+def refusal(request: Request, authority: Authority) -> str:
+    """Return the sentence for a person whose request is not legal in this state."""
+    legal = ", ".join(r.name for r in legal_requests(authority))
+    return f"{request.name} is not legal in {authority.name}; legal: {legal}"

@@ -10,7 +10,6 @@ from hiors_core.acceptance import (
     accept,
     decision_from_json,
     decision_to_json,
-    rule_from_mapping,
 )
 from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from hiors_core.label import Label, Outcome, judge
@@ -126,23 +125,6 @@ def test_each_task_may_have_its_own_rule():
     rules = AcceptanceRules(tasks={"pack": AcceptanceRule(threshold=2.0)})
     assert rules.rule("pack").threshold == 2.0
     assert rules.rule("insert").threshold == 1.0
-
-
-def test_a_rule_from_a_file_keeps_the_other_values():
-    rule = rule_from_mapping({"schedule": "progressive", "thresholds": [0.1, 1], "window": 3.0})
-    assert rule.thresholds == (0.1, 1.0)
-    assert (rule.window, rule.min_transitions) == (3, 3)
-
-
-@pytest.mark.parametrize("data", [{"window": 2.5}, {"threshold": "high"}, {"thresholds": 3}])
-def test_a_value_of_the_wrong_kind_is_refused(data):
-    with pytest.raises(InvalidValue, match=next(iter(data))):
-        rule_from_mapping(data)
-
-
-def test_a_misspelt_key_is_refused():
-    with pytest.raises(UnknownName, match="Did you mean 'threshold'"):
-        rule_from_mapping({"treshold": 0.5})
 
 
 @pytest.mark.parametrize("label", [judge(Outcome.SUCCESS), judge(Outcome.DISCARD), Label()])

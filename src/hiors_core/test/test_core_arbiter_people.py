@@ -210,7 +210,7 @@ def test_hours_of_control_do_not_grow():
         rig.run(20)
         rig.commands.clear()
     assert len(rig.arbiter._motion._history) <= 100
-    assert len(rig.arbiter._buffer._segments) <= 2
+    assert len(rig.arbiter._chunks._buffer._segments) <= 2
 
 
 def test_a_wish_that_is_no_number_ends_in_hold_not_in_a_command(monkeypatch):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from hiors_core.filters import is_short, keep_moving, relative_norm
+from hiors_core.filters import keep_moving, relative_norm
 
 
 @dataclass
@@ -62,8 +62,3 @@ def test_no_ops_go_and_the_terminal_step_stays():
     steps = [Step(0.0), Step(0.001), Step(0.0009), Step(0.0, terminal=True)]
     assert keep_moving(steps, 0.001) == [steps[1], steps[3]]
     assert keep_moving([], 0.001) == []
-
-
-def test_an_episode_with_too_few_steps_is_short():
-    assert is_short([Step(1.0)] * 2, 3)
-    assert not is_short([Step(1.0)] * 3, 3)

@@ -2,7 +2,6 @@
 """Meta's Quest 3 emulator in headless Chromium plays the real page against the node, over TLS."""
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
-sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
 
 import rclpy
 from chromium import MARKS, Chromium

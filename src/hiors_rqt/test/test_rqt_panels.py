@@ -3,7 +3,6 @@
 
 import importlib
 import os
-import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -19,8 +18,6 @@ try:
     from hiors_rqt.qt import QShortcut, QtCore, QtWidgets
 except Exception as error:
     pytest.skip(f"no Qt here: {error}", allow_module_level=True)
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "hiors_seat" / "test"))
 
 from seat_stage import StageThread
 

@@ -22,17 +22,13 @@ class ArmState:
     """What the devices of one arm measure.
 
     Attributes:
-        position: (n,) joints [rad]. velocity: (n,) [rad/s]. effort: (n,) [N m].
-        set_position, set_velocity: (n,) what the servo model drives the joints to [rad], [rad/s].
+        position: (n,) joints [rad]. velocity: (n,) [rad/s].
         gripper: 0 closed .. 1 open. gripper_load: force that presses the fingers together [N].
         tool: (7,) tool point in the arm's base frame, x y z [m], quaternion x y z w.
     """
 
     position: Array
     velocity: Array
-    effort: Array
-    set_position: Array
-    set_velocity: Array
     gripper: float
     gripper_load: float
     tool: Array
@@ -86,9 +82,6 @@ class ArmPlant:
         return ArmState(
             position=data.qpos[self.q],
             velocity=data.qvel[self.v],
-            effort=data.actuator_force[self.u[:-2]],
-            set_position=self.servo.position,
-            set_velocity=self.servo.velocity,
             gripper=self.openness(data),
             gripper_load=-0.5 * float(data.actuator_force[self.u[-2:]].sum()),
             tool=self._tool(data),

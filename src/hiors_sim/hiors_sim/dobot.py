@@ -67,7 +67,6 @@ class DobotEmulator:
         self.ports = ports
         self.faults = Faults()
         self.packets = 0
-        self.late_ticks = 0
         self._clock = clock or SteadyClock()
         self._controller = DobotController(
             plant, arm, self._clock, settings or ControllerSettings()
@@ -220,7 +219,6 @@ class DobotEmulator:
             due += PERIOD
             now = self._loop.time()
             if now - due > 10 * PERIOD:
-                self.late_ticks += 1
                 due = now
             await asyncio.sleep(max(0.0, due - now))
             reading = self._controller.tick()

@@ -4,11 +4,8 @@
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,15 +13,14 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
+from witness import DEADLINE, Witness
 
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlState, EpisodeStatus, TeleopCommand
 from hiors_interfaces.srv import LabelEpisode, ResetScene, SetAuthority
-from hiors_ros import qos
 from hiors_ros.conversions import to_pose
 from hiors_ros.parameters import describe
 from hiors_sim_ros.parameters import (
@@ -37,51 +33,23 @@ from hiors_sim_ros.parameters import (
 )
 
 CONFIG = Path(__file__).parents[3] / "config"
-DEADLINE = 30.0
 
 
-class Party:
-    """A node in the test's process, and processes it starts."""
+class Party(Witness):
+    """The test's node and the simulated parts."""
 
-    def __init__(self) -> None:
-        self.node = rclpy.create_node("test_sim")
-        self.processes: list[subprocess.Popen[str]] = []
-
-    def start(self, module: str, **parameters: object) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", f"hiors_sim_ros.{module}", "--ros-args"]
+    def start(self, module: str, **parameters: object) -> "subprocess.Popen[str]":
         files = {
             "robot_file": CONFIG / "robots" / "xtrainer.yaml",
             "task_file": CONFIG / "tasks" / "insert_moisturizer.yaml",
             "arms": "[left]",
         }
-        for name, value in (files | parameters).items():
-            words += ["-p", f"{name}:={value}"]
-        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-        self.processes.append(process)
-        return process
-
-    def listen(self, kind: Any, topic: str) -> list[Any]:
-        heard: list[Any] = []
-        self.node.create_subscription(kind, topic, heard.append, qos.profile(topic))
-        return heard
-
-    def spin_until(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > end:
-                pytest.fail(f"waited in vain for: {what}")
-            rclpy.spin_once(self.node, timeout_sec=0.02)
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.communicate()
-        self.node.destroy_node()
+        return super().start(f"hiors_sim_ros.{module}", **files | parameters)
 
 
 @pytest.fixture
 def party(ros: None) -> Iterator[Party]:
-    party = Party()
+    party = Party("test_sim")
     yield party
     party.close()
 
@@ -116,18 +84,10 @@ def test_simulator_serves_devices_objects_and_resets(party: Party, tmp_path: Pat
         first = float(arm.recv(256).decode().split("{")[1].split(",")[0])
     assert first == pytest.approx(-90.0, abs=0.5)
 
-    client = party.node.create_client(ResetScene, "sim/reset_scene")
-    party.spin_until(client.service_is_ready, "sim/reset_scene")
-
-    def reset(**request: Any) -> ResetScene.Response:
-        future = client.call_async(ResetScene.Request(**request))
-        party.spin_until(future.done, "an answer")
-        return future.result()
-
     before = boxes[-1].pose.position.x
-    assert reset(seed=11, task="insert_moisturizer").success
+    assert party.call(ResetScene, "sim/reset_scene", seed=11, task="insert_moisturizer").success
     party.spin_until(lambda: abs(boxes[-1].pose.position.x - before) > 1e-3, "another start")
-    refused = reset(seed=1, task="insert_moisturiser")
+    refused = party.call(ResetScene, "sim/reset_scene", seed=1, task="insert_moisturiser")
     assert not refused.success
     assert "Did you mean 'insert_moisturizer'" in refused.message
     process.send_signal(signal.SIGTERM)
@@ -161,7 +121,7 @@ class Stage:
         self.box = np.array([-0.2, -0.37, 0.09, 0, 0, 0, 1.0])
         self.teleop = party.listen(TeleopCommand, "teleop/command")
         self._out = {
-            topic: node.create_publisher(kind, topic, qos.profile(topic))
+            topic: party.advertise(kind, topic)
             for kind, topic in (
                 (PoseStamped, "ee_pose/left"),
                 (PoseStamped, "objects/box/pose"),

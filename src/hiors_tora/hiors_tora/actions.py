@@ -2,7 +2,7 @@
 """Set-points as goals of control_msgs' actions, for robots that offer nothing else.
 
 One goal is under way to the server at a time: while it has not answered, set-points are left out,
-so a slow server gets fewer of them and not a queue.
+so a slow server gets fewer of them and not a queue. Set-points may come from any thread.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ class ActionOutput:
         parameter: str,
         deadband: float = 0.0,
     ) -> None:
-        self._client = ActionClient(node, kind, name)
+        self._node, self._client = node, ActionClient(node, kind, name)
         self._name = node.resolve_service_name(name)
         self._build, self._parameter, self._deadband = build, parameter, deadband
         self._rejected: str | None = None
         self._absent: str | None = None
-        self._asking = False
+        self._asking = self._cancelled = False
         self._sent: Array | None = None
         self._goal: Any = None
         self.watch()
@@ -56,10 +56,13 @@ class ActionOutput:
     def send(self, values: Array) -> None:
         """Send a goal, unless one is on its way or nothing has changed."""
         same = self._sent is not None and np.abs(values - self._sent).max() <= self._deadband
-        if self._asking or same:
+        executor = self._node.executor
+        if self._asking or same or executor is None:
             return
-        self._asking, self._sent = True, values.copy()
-        self._client.send_goal_async(self._build(values)).add_done_callback(self._answered)
+        self._asking, self._cancelled, self._sent = True, False, values.copy()
+        # rclpy's action client notes what it waits for after it has sent the request: an answer
+        # that the executor reads in between would be lost, and with it every later goal.
+        executor.create_task(self._ask, self._build(values))
 
     def reset(self) -> None:
         """Forget a rejection and what was sent."""
@@ -68,9 +71,16 @@ class ActionOutput:
 
     def cancel(self) -> None:
         """Cancel the goal under way: the robot's controller stops and holds."""
+        self._cancelled = True
         if self._goal is not None:
             self._goal.cancel_goal_async()
         self._sent = None
+
+    def _ask(self, goal: Any) -> None:
+        if self._cancelled:
+            self._asking = False
+            return
+        self._client.send_goal_async(goal).add_done_callback(self._answered)
 
     def _answered(self, future: Future) -> None:
         self._asking = False
@@ -79,3 +89,5 @@ class ActionOutput:
             self._rejected = f"{self._name} rejected a goal"
             return
         self._goal = goal
+        if self._cancelled:
+            goal.cancel_goal_async()

@@ -128,7 +128,7 @@ def robot(graph: Graph) -> Iterator[ActionRobot]:
 
 def start(graph: Graph) -> None:
     graph.start("hiors_tora.driver_node", **PARAMETERS)
-    graph.until(lambda: bool(graph.heard["control/executed"]), "executed actions")
+    graph.spin_until(lambda: bool(graph.heard["control/executed"]), "executed actions")
 
 
 def test_controllers_are_switched_on_and_goals_bring_arm_and_gripper_there(
@@ -142,12 +142,12 @@ def test_controllers_are_switched_on_and_goals_bring_arm_and_gripper_there(
     graph.authority = Authority.POLICY
     graph.goal[[0, 3]] += [-0.1, 0.15]
     graph.goal[-1] = 0.25
-    graph.until(lambda: np.abs(robot.joints - graph.goal[:-1]).max() < 1e-3, "the goal")
-    graph.until(lambda: abs(robot.opening - 0.02) < 1e-3, "the gripper, in its own unit")
+    graph.spin_until(lambda: np.abs(robot.joints - graph.goal[:-1]).max() < 1e-3, "the goal")
+    graph.spin_until(lambda: abs(robot.opening - 0.02) < 1e-3, "the gripper, in its own unit")
     assert list(robot.goals[-1].trajectory.joint_names) == list(robot.arm.joints)
     assert robot.goals[-1].trajectory.points[0].time_from_start.nanosec == 40_000_000
     assert robot.grips[-1].command.max_effort == 12.0
-    graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 1e-2, "measured, 0 .. 1")
+    graph.spin_until(lambda: np.abs(graph.measured - graph.goal).max() < 1e-2, "measured, 0 .. 1")
 
 
 def test_a_stop_cancels_the_goal_under_way_and_sends_no_more(
@@ -157,11 +157,11 @@ def test_a_stop_cancels_the_goal_under_way_and_sends_no_more(
     graph.authority, robot.lingers = Authority.POLICY, True
     count = len(robot.goals)
     graph.goal[0] -= 0.2
-    graph.until(lambda: len(robot.goals) > count, "a goal")
+    graph.spin_until(lambda: len(robot.goals) > count, "a goal")
     graph.authority = Authority.STOPPED
-    graph.until(lambda: robot.cancelled > 0, "the cancellation")
+    graph.spin_until(lambda: robot.cancelled > 0, "the cancellation")
     count, ticks = len(robot.goals), graph.tick
-    graph.until(lambda: graph.tick > ticks + 20, "more commands")
+    graph.spin_until(lambda: graph.tick > ticks + 20, "more commands")
     assert len(robot.goals) == count
 
 
@@ -172,13 +172,13 @@ def test_a_rejected_goal_is_a_fault_until_a_person_enables(
     robot.rejects, graph.authority = True, Authority.POLICY
     graph.goal[0] -= 0.1
     problem = "driver: arm left"
-    graph.until(lambda: "rejected a goal" in graph.problems.get(problem, ""), "the fault")
+    graph.spin_until(lambda: "rejected a goal" in graph.problems.get(problem, ""), "the fault")
     robot.rejects, robot.refuses = False, True
     refused = graph.call(Trigger, "driver/enable")
     assert not refused.success
     assert "left_gripper_controller: hardware is off" in refused.message
     robot.refuses = False
-    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
+    graph.spin_until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
 
 
 def test_without_a_server_it_names_the_action_and_the_parameter(graph: Graph) -> None:
@@ -189,5 +189,5 @@ def test_without_a_server_it_names_the_action_and_the_parameter(graph: Graph) ->
     graph.node.create_timer(0.02, lambda: states.publish(home))
     problem = "driver: arm left"
     expected = "nobody serves the action /tora/left_arm_controller/follow_joint_trajectory"
-    graph.until(lambda: expected in graph.problems.get(problem, ""), "the reason")
+    graph.spin_until(lambda: expected in graph.problems.get(problem, ""), "the reason")
     assert "left.command_topic" in graph.problems[problem]

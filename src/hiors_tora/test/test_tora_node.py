@@ -11,14 +11,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from refusal import refusal
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
-from tora_bench import DEADLINE, Graph
+from tora_bench import ROBOT, Graph
 
 from hiors_core.authority import Authority
 from hiors_core.kinematics import ArmKinematics
 from hiors_ros.conversions import to_array
 from hiors_ros.parameters import describe
+from hiors_tora.driver_node import ToraNode
 from hiors_tora.parameters import ArmParameters, DriverParameters
 
 PACKAGE = Path(__file__).parents[1]
@@ -35,7 +37,7 @@ def test_node_enables_drives_stops_at_the_estop_and_ends(graph: Graph) -> None:
     driver = graph.robot_and_driver()
     graph.authority = Authority.POLICY
     graph.goal[[3, 7, 8]] += [0.2, -0.5, -0.1]
-    graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the goal")
+    graph.spin_until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the goal")
     assert graph.heard["joint_states"][-1].name == list(graph.robot.names)
     executed = graph.heard["control/executed"][-1]
     assert (executed.epoch, executed.policy_version) == (1, "v000003")
@@ -46,29 +48,29 @@ def test_node_enables_drives_stops_at_the_estop_and_ends(graph: Graph) -> None:
     np.testing.assert_allclose(to_array(pose.pose)[:3], wanted[:3], atol=0.02)
 
     graph.call(SetBool, "sim/estop", data=True)
-    graph.until(lambda: "e-stop" in graph.problems.get("driver: arm left", ""), "the e-stop")
+    graph.spin_until(lambda: "e-stop" in graph.problems.get("driver: arm left", ""), "the e-stop")
     refused = graph.call(Trigger, "driver/enable")
     assert (refused.success, "release it" in refused.message) == (False, True)
     graph.call(SetBool, "sim/estop", data=False)
     before = graph.measured
     graph.goal[3] -= 0.1
-    graph.until(lambda: abs(graph.position[3] - graph.goal[3]) < 1e-6, "the arbiter's way")
+    graph.spin_until(lambda: abs(graph.position[3] - graph.goal[3]) < 1e-6, "the arbiter's way")
     np.testing.assert_allclose(graph.measured, before, atol=1e-6)
-    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
-    graph.until(
+    graph.spin_until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
+    graph.spin_until(
         lambda: "HOLD or hand over" in graph.problems["driver: stream"], "wait for the arbiter"
     )
     np.testing.assert_allclose(graph.measured, before, atol=1e-6)
     graph.authority = Authority.HOLD
-    graph.until(
+    graph.spin_until(
         lambda: "brings the command to the robot" in graph.problems["driver: stream"],
         "a command from where the robot stands",
     )
     np.testing.assert_allclose(graph.measured, before, atol=1e-6)
     graph.goal[3] += 0.1
-    graph.until(lambda: graph.problems["driver: stream"] == "streaming", "the stream")
+    graph.spin_until(lambda: graph.problems["driver: stream"] == "streaming", "the stream")
     graph.goal[3] -= 0.1
-    graph.until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the new goal")
+    graph.spin_until(lambda: np.abs(graph.measured - graph.goal).max() < 0.01, "the new goal")
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(timeout=10) == 0
 
@@ -84,7 +86,7 @@ def test_other_interfaces_reach_the_same_pose(graph: Graph, output: str) -> None
     def near() -> bool:
         return np.linalg.norm(chain.position(graph.measured[:7]) - goal) < 1e-3
 
-    graph.until(near, "the goal")
+    graph.spin_until(near, "the goal")
     # The robot's own inverse kinematics may leave the elbow elsewhere.
     tolerance = 0.1 if output == "cartesian" else 0.02
     np.testing.assert_allclose(graph.measured, graph.goal, atol=tolerance)
@@ -94,14 +96,16 @@ def test_another_publisher_on_the_arms_topic_is_a_fault(graph: Graph) -> None:
     graph.robot_and_driver()
     topic = "tora/left_arm_controller/commands"
     other = graph.node.create_publisher(Float64MultiArray, topic, 1)
-    graph.until(lambda: "would fight" in graph.problems.get("driver: arm left", ""), "the fault")
+    graph.spin_until(
+        lambda: "would fight" in graph.problems.get("driver: arm left", ""), "the fault"
+    )
     graph.node.destroy_publisher(other)
-    graph.until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
+    graph.spin_until(lambda: graph.call(Trigger, "driver/enable").success, "being enabled")
 
 
 def test_without_a_robot_it_waits_and_says_for_what(graph: Graph) -> None:
     graph.start("hiors_tora.driver_node")
-    graph.until(
+    graph.spin_until(
         lambda: "left_shoulder_pitch" in graph.problems.get("driver: arm left", ""), "a reason"
     )
     refused = graph.call(Trigger, "driver/enable")
@@ -125,11 +129,9 @@ def test_without_a_robot_it_waits_and_says_for_what(graph: Graph) -> None:
     ],
 )
 def test_wrong_parameters_are_refused_with_what_is_allowed(
-    graph: Graph, wrong: dict[str, object], message: str
+    wrong: dict[str, object], message: str
 ) -> None:
-    process = graph.start("hiors_tora.driver_node", **wrong)
-    _, text = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
+    text = refusal(ToraNode, **{"robot_file": ROBOT} | wrong)
     assert re.search(message, text), text
 
 

@@ -4,29 +4,27 @@
 import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy
+from refusal import refusal
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from witness import DEADLINE, Witness
 
 from hiors_core.authority import Authority
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ControlState, TeleopCommand
-from hiors_ros import qos
 from hiors_ros.parameters import describe
 from hiors_sim.dynamixel import ButtonBoard, LeaderEmulator, leader_servos
 from hiors_xtrainer.leader_calibration import save_calibration
 from hiors_xtrainer.leader_mapping import LeaderMapping
+from hiors_xtrainer.leader_node import LeaderNode
 from hiors_xtrainer.leader_parameters import (
     SHIPPED_IDS,
     SHIPPED_SIGNS,
@@ -35,13 +33,12 @@ from hiors_xtrainer.leader_parameters import (
 )
 from hiors_xtrainer.leader_settings import LeaderCalibration
 
-DEADLINE = 30.0
 CALIBRATION = LeaderCalibration(
     offsets=(3631, 593, 3064, 2425, 1512, 4090), gripper_closed=2264, gripper_opened=1923
 )
 
 
-class Bench:
+class Bench(Witness):
     """A robot that is where it is told, the arbiter, the leader and its node."""
 
     def __init__(self, robot_file: str, folder: Path) -> None:
@@ -53,17 +50,15 @@ class Bench:
         self.place(self.robot.home[:6])
         self.calibration = folder / "leader.yaml"
         save_calibration(self.calibration, "left", CALIBRATION)
-        self.node = rclpy.create_node("test_leader")
+        super().__init__("test_leader", errors=folder / "stderr.txt")
         self.authority = Authority.HOLD
         self.engaged = False
         self.readings = 0
         self.steps: list[float] = []
-        self._states = self.node.create_publisher(
-            JointState, "joint_states", qos.profile("joint_states")
-        )
-        self._listen(ControlCommand, "control/command", self._on_command)
-        self._listen(ControlState, "control/state", self._on_state)
-        self._listen(TeleopCommand, "teleop/command", self._on_teleop)
+        self._states = self.advertise(JointState, "joint_states")
+        self.listen(ControlCommand, "control/command", self._on_command)
+        self.listen(ControlState, "control/state", self._on_state)
+        self.listen(TeleopCommand, "teleop/command", self._on_teleop)
         self.node.create_timer(1 / 60, self._publish)
         self.arguments = {
             "robot_file": robot_file,
@@ -74,11 +69,6 @@ class Bench:
             "patience": 1.0,
             "feedback_timeout": 2.0,
         }
-        self.errors = folder / "stderr.txt"
-        self.processes: list[subprocess.Popen[str]] = []
-
-    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
-        self.node.create_subscription(kind, topic, callback, qos.profile(topic))
 
     def _on_command(self, message: ControlCommand) -> None:
         new = np.array(message.position)
@@ -105,20 +95,6 @@ class Bench:
         stroke = CALIBRATION.gripper_opened - CALIBRATION.gripper_closed
         self.leader.servos[8].place(round(CALIBRATION.gripper_closed + opening * stroke))
 
-    def start(self, module: str, **arguments: object) -> subprocess.Popen[str]:
-        words = [
-            sys.executable,
-            "-c",
-            f"from {module} import main; raise SystemExit(main())",
-            "--ros-args",
-        ]
-        for name, value in arguments.items():
-            words += ["-p", f"{name}:={value}"]
-        with self.errors.open("a") as errors:
-            process = subprocess.Popen(words, stderr=errors, text=True)
-        self.processes.append(process)
-        return process
-
     def start_leader(self, **other: object) -> subprocess.Popen[str]:
         return self.start("hiors_xtrainer.leader_node", **self.arguments | other)
 
@@ -127,20 +103,6 @@ class Bench:
         patient = {"teleop_timeout": 1.0, "feedback_timeout": 2.0}
         self.start("hiors_control.arbiter_node", robot_file=file, arms="[left]", **patient)
 
-    def spin_until(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > end:
-                pytest.fail(f"waited in vain for: {what}\n{self.errors.read_text()}")
-            rclpy.spin_once(self.node, timeout_sec=0.02)
-
-    def call(self, name: str) -> Trigger.Response:
-        client = self.node.create_client(Trigger, name)
-        self.spin_until(client.service_is_ready, name)
-        future = client.call_async(Trigger.Request())
-        self.spin_until(future.done, f"an answer of {name}")
-        return future.result()
-
     def press(self, button: str, until: Callable[[], bool], what: str) -> None:
         """Hold a button down until something happens."""
         setattr(self.leader.board, button, True)
@@ -148,10 +110,7 @@ class Bench:
         setattr(self.leader.board, button, False)
 
     def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        self.node.destroy_node()
+        super().close()
         self.leader.stop()
 
 
@@ -181,17 +140,19 @@ def test_a_person_takes_over_with_the_button_drives_and_lets_go(bench: Bench) ->
     assert max(bench.steps) <= limits + 1e-6
 
     bench.leader.fault.stall = True
-    bench.spin_until(lambda: "no answer" in bench.call("leader/left/follow").message, "the loss")
+    bench.spin_until(
+        lambda: "no answer" in bench.call(Trigger, "leader/left/follow").message, "the loss"
+    )
     bench.place(moved - 0.1)
     bench.leader.fault.stall = False
     bench.engaged = True
     bench.spin_until(lambda: not bench.engaged, "the stream after the loss, not engaged")
     np.testing.assert_allclose(bench.position[:6], moved, atol=0.01)
 
-    answer = bench.call("leader/left/follow")
+    answer = bench.call(Trigger, "leader/left/follow")
     assert answer.success, answer.message
     bench.spin_until(lambda: np.allclose(bench.position[:6], moved - 0.1, atol=0.02), "again")
-    assert bench.call("leader/left/release").success
+    assert bench.call(Trigger, "leader/left/release").success
     bench.spin_until(lambda: bench.authority is Authority.HOLD, "the hold")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=DEADLINE) == 0
@@ -206,12 +167,12 @@ def test_alignment_brings_the_leader_to_the_robot_and_frees_it(bench: Bench) -> 
 
     def refuses() -> bool:
         nonlocal refused
-        refused = bench.call("leader/left/follow").message
+        refused = bench.call(Trigger, "leader/left/follow").message
         return "0.80 rad" in refused
 
     bench.spin_until(refuses, "the refusal")
     assert "left_joint2: the leader is 0.80 rad from the robot" in refused
-    answer = bench.call("leader/left/align")
+    answer = bench.call(Trigger, "leader/left/align")
     assert answer.success, answer.message
     ticks = np.array([round(bench.leader.servos[i].ticks) for i in SHIPPED_IDS])
     np.testing.assert_allclose(bench.mapping.joints(ticks, home), home, atol=0.06)
@@ -229,11 +190,10 @@ def test_alignment_brings_the_leader_to_the_robot_and_frees_it(bench: Bench) -> 
     ],
 )
 def test_wrong_leader_parameters_are_refused(
-    bench: Bench, wrong: dict[str, object], message: str
+    robot_file: str, wrong: dict[str, object], message: str
 ) -> None:
-    process = bench.start_leader(**wrong)
-    assert process.wait(timeout=DEADLINE) == 2
-    text = bench.errors.read_text()
+    right = {"robot_file": robot_file, "arms": "[left]", "left.port": "/dev/null"}
+    text = refusal(LeaderNode, **right | wrong)
     assert re.search(message, text), text
 
 
@@ -244,7 +204,7 @@ def test_an_uncalibrated_leader_refuses_to_drive(bench: Bench) -> None:
 
     def says_so() -> bool:
         nonlocal told
-        told = bench.call("leader/left/follow").message
+        told = bench.call(Trigger, "leader/left/follow").message
         return "calibrate" in told
 
     bench.spin_until(says_so, "the refusal")

@@ -4,9 +4,7 @@
 import re
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +13,26 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy
 from geometry_msgs.msg import PoseStamped
+from refusal import refusal
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from witness import DEADLINE, Witness
 
 from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ExecutedAction
-from hiors_ros import qos
 from hiors_ros.conversions import to_array
 from hiors_ros.parameters import describe
 from hiors_sim.dobot import DobotEmulator
 from hiors_sim.plant import KinematicArm
+from hiors_xtrainer.driver_node import XTrainerNode
 from hiors_xtrainer.parameters import ArmParameters, DriverParameters
 
-DEADLINE = 30.0
 
-
-class Graph:
+class Graph(Witness):
     """A node in the test's process and the driver in another."""
 
     def __init__(self, robot_file: str, folder: str) -> None:
@@ -44,14 +41,11 @@ class Graph:
         arm = self.robot.arms[0]
         self.emulator = DobotEmulator(KinematicArm(arm.home, self.clock), arm)
         self.emulator.start()
-        self.node = rclpy.create_node("test_driver")
-        self.heard: dict[str, list[Any]] = {}
+        super().__init__("test_driver")
         self.listen(JointState, "joint_states")
         self.listen(PoseStamped, "ee_pose/left")
         self.listen(ExecutedAction, "control/executed")
-        self.publisher = self.node.create_publisher(
-            ControlCommand, "control/command", qos.profile("control/command")
-        )
+        self.publisher = self.advertise(ControlCommand, "control/command")
         ports = self.emulator.ports
         self.arguments = {
             "robot_file": robot_file,
@@ -64,32 +58,11 @@ class Graph:
             "left.timeout": 1.0,
         }
 
-    def listen(self, kind: Any, topic: str) -> None:
-        heard = self.heard.setdefault(topic, [])
-        self.node.create_subscription(kind, topic, heard.append, qos.profile(topic))
-
     def start(self, **other: object) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", "hiors_xtrainer.driver_node", "--ros-args"]
-        for name, value in (self.arguments | other).items():
-            words += ["-p", f"{name}:={value}"]
-        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-
-    def spin_until(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > end:
-                pytest.fail(f"waited in vain for: {what}")
-            rclpy.spin_once(self.node, timeout_sec=0.02)
-
-    def call(self, name: str) -> Trigger.Response:
-        client = self.node.create_client(Trigger, name)
-        self.spin_until(client.service_is_ready, name)
-        future = client.call_async(Trigger.Request())
-        self.spin_until(future.done, f"an answer of {name}")
-        return future.result()
+        return super().start("hiors_xtrainer.driver_node", **self.arguments | other)
 
     def close(self) -> None:
-        self.node.destroy_node()
+        super().close()
         self.emulator.stop()
 
 
@@ -142,11 +115,11 @@ def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
         assert executed[-1].chunk_sequence == 9
 
         graph.emulator.call(lambda c: c.state.raise_alarm(117))
-        refused = graph.call("driver/enable")
+        refused = graph.call(Trigger, "driver/enable")
         assert not refused.success
         assert "collision detected" in refused.message
-        assert graph.call("driver/clear_error").success
-        assert graph.call("driver/enable").message == "left: enabled"
+        assert graph.call(Trigger, "driver/clear_error").success
+        assert graph.call(Trigger, "driver/enable").message == "left: enabled"
         timer.cancel()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
@@ -181,11 +154,10 @@ def test_a_second_driver_of_the_arm_is_refused_and_the_first_drives_on(graph: Gr
     ],
 )
 def test_wrong_parameters_are_refused_with_what_is_allowed(
-    graph: Graph, wrong: dict[str, object], message: str
+    robot_file: str, wrong: dict[str, object], message: str
 ) -> None:
-    process = graph.start(**wrong)
-    _, text = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
+    right = {"robot_file": robot_file, "arms": "[left]", "left.host": "127.0.0.1"}
+    text = refusal(XTrainerNode, **right | wrong)
     assert re.search(message, text), text
 
 

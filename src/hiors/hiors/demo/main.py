@@ -16,8 +16,9 @@ from hiors.demo import report, stages
 from hiors.demo.records import EpisodeRow, check_some_ran, success_count
 from hiors.demo.session import Session
 from hiors.demo.table import Display
-from hiors.graph import build_graph, config_file, learner_program
+from hiors.graph import build_graph
 from hiors.options import Parser
+from hiors.places import config_file, learner_program
 from hiors.up import Bringup
 from hiors_core.durable import write_atomic
 from hiors_core.errors import HiorsError, InvalidValue

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The room of the robot: its driver, and in simulation the simulated robot behind it."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hiors.run import Run
+from hiors.spec import NodeSpec
+from hiors_core.checked import read_yaml
+from hiors_core.errors import InvalidValue
+
+
+def robot_nodes(run: Run) -> Iterator[NodeSpec]:
+    """Yield the driver, in simulation also the simulated robot that it speaks to."""
+    section = read_yaml(run.robot_file, "robot file").get("driver")
+    if section is None:
+        raise InvalidValue(f"{run.robot_file} has no section 'driver': which node drives it?")
+    parameters = dict(section.get("parameters", {}))
+    if run.args.sim:
+        if run.robot.name not in _SIMULATORS:
+            known = " and ".join(_SIMULATORS)
+            raise InvalidValue(
+                f"There is no simulator of the robot {run.robot.name}, only of {known}:"
+                " say sim:=false."
+            )
+        simulator, reached_by = _SIMULATORS[run.robot.name]
+        sim = reached_by(run)
+        parameters |= sim
+        yield run.node(
+            "hiors_sim_ros",
+            simulator,
+            "sim",
+            parameters={
+                **run.common,
+                **sim,
+                "seed": run.args.seed,
+                "images": run.args.cameras,
+            },
+        )
+    yield run.node(
+        section["package"],
+        section["executable"],
+        "driver",
+        parameters={**run.machine, **run.of_arms(parameters)},
+    )
+
+
+def _dobot_addresses(run: Run) -> dict[str, Any]:
+    """Give each arm a loopback address of its own, another in each ROS domain."""
+    domain = int(os.environ.get("ROS_DOMAIN_ID", "0") or 0)
+    addresses: dict[str, Any] = {}
+    for index, arm in enumerate(run.arms):
+        addresses[f"{arm}.host"] = f"127.0.{domain}.{index + 1}"
+        addresses[f"{arm}.gripper_port"] = run.folder / "devices" / f"{arm}_gripper"
+    return addresses
+
+
+def _tora_names(run: Run) -> dict[str, Any]:
+    """Put the simulated robot's own topics where its driver looks for them."""
+    return {"robot_namespace": "tora"}
+
+
+_SIMULATORS: dict[str, tuple[str, Callable[[Run], dict[str, Any]]]] = {
+    "xtrainer": ("xtrainer_sim_node", _dobot_addresses),
+    "tora_one": ("tora_sim_node", _tora_names),
+}
+"""Which executable simulates a robot, and the parameters that it shares with the driver."""
