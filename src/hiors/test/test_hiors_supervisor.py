@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hiors import marks
+from hiors import supervisor as supervisor_module
 from hiors.supervisor import Command, Supervisor
 from hiors_core.errors import HiorsError, StateError
 
@@ -125,6 +126,14 @@ def test_stop_ends_what_ignores_signals_within_five_seconds(tmp_path: Path) -> N
     assert not lines.said("b", "killed")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill soon what ignores signals."""
+    monkeypatch.setattr(supervisor_module, "TERM_AFTER", 0.2)
+    monkeypatch.setattr(supervisor_module, "KILL_AFTER", 0.4)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_stop_finds_descendants_in_other_sessions(tmp_path: Path) -> None:
     supervisor = Supervisor([python("a", IN_OWN_SESSION)], tmp_path, Lines().append)
     supervisor.start()
@@ -133,6 +142,7 @@ def test_stop_finds_descendants_in_other_sessions(tmp_path: Path) -> None:
     assert mine(supervisor) == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_orphans_of_a_dead_process_are_ended(tmp_path: Path) -> None:
     lines = Lines()
     commands = [python("a", IN_OWN_SESSION, required=False), python("b", SLEEP)]

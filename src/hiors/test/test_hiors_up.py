@@ -84,12 +84,18 @@ def processes_of(prefix: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "names"),
+    [
+        (signal.SIGINT, 130, ("patient", "stubborn")),
+        (signal.SIGTERM, 143, ("patient",)),
+    ],
+)
 def test_a_signal_ends_all_within_five_seconds(
-    prefix: Path, number: signal.Signals, code: int
+    prefix: Path, number: signal.Signals, code: int, names: tuple[str, ...]
 ) -> None:
-    process = start(prefix, "patient", "stubborn")
-    read_until(process, 2)
+    process = start(prefix, *names)
+    read_until(process, len(names))
     began = time.monotonic()
     process.send_signal(number)
     process.communicate(timeout=20)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left when the process dies: recording, sealing, labelling, deciding, recovering."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,40 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+from dying import die_at
 from episode_samples import meta, record
 
-from hiors_core.durable import CRASH_STATUS, CRASH_VARIABLE
+from hiors_core.acceptance import Decision
 from hiors_core.errors import IntegrityError, StateError
 from hiors_core.label import Outcome, judge
 from hiors_core.store import EpisodeStore
 
 HERE = str(Path(__file__).parent)
-RECORD = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from episode_samples import record
-from hiors_core.store import EpisodeStore
-record(EpisodeStore(sys.argv[1]), seconds=1.0)
-"""
-LABEL = """
-import sys
-from hiors_core.label import judge
-from hiors_core.store import EpisodeStore
-EpisodeStore(sys.argv[1]).set_label("e1", judge(2))
-"""
-DECIDE = """
-import sys
-from hiors_core.acceptance import Decision
-from hiors_core.store import EpisodeStore
-EpisodeStore(sys.argv[1]).decide(
-    "e1", Decision(accepted=True, reasons=("x",), threshold=1.0, revision=1)
-)
-"""
-RECOVER = """
-import sys
-from hiors_core.store import EpisodeStore
-EpisodeStore(sys.argv[1]).recover()
-"""
 ENDLESS = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
@@ -57,14 +31,21 @@ for second in range(1, 1000):
 """
 
 
-def crash(script: str, root: Path, point: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", script, str(root), HERE],
-        env={**os.environ, CRASH_VARIABLE: point},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == CRASH_STATUS, f"{point} was never reached: {result.stderr}"
+def record_one(root: Path) -> None:
+    record(EpisodeStore(root), seconds=1.0)
+
+
+def label_one(root: Path) -> None:
+    EpisodeStore(root).set_label("e1", judge(Outcome.FAILURE))
+
+
+def decide_one(root: Path) -> None:
+    decision = Decision(accepted=True, reasons=("x",), threshold=1.0, revision=1)
+    EpisodeStore(root).decide("e1", decision)
+
+
+def recover(root: Path) -> None:
+    EpisodeStore(root).recover()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +64,7 @@ def crash(script: str, root: Path, point: str) -> None:
     ],
 )
 def test_a_recorder_that_dies_leaves_an_episode_that_is_whole_or_aborted(tmp_path, point, action):
-    crash(RECORD, tmp_path, point)
+    die_at(point, lambda: record_one(tmp_path))
     store = EpisodeStore(tmp_path)
     assert store.ids() == []
     (found,) = store.recover()
@@ -106,7 +87,7 @@ def test_a_recorder_that_dies_leaves_an_episode_that_is_whole_or_aborted(tmp_pat
 
 
 def test_a_recorder_that_dies_after_the_rename_has_sealed(tmp_path):
-    crash(RECORD, tmp_path, "seal:renamed")
+    die_at("seal:renamed", lambda: record_one(tmp_path))
     store = EpisodeStore(tmp_path)
     assert store.verify("e1").aborted is False
     assert store.recover() == ()
@@ -117,7 +98,7 @@ def test_a_label_is_the_old_one_or_the_new_one(tmp_path, point, outcome):
     store = EpisodeStore(tmp_path)
     record(store)
     store.set_label("e1", judge(Outcome.SUCCESS))
-    crash(LABEL, tmp_path, point)
+    die_at(point, lambda: label_one(tmp_path))
     assert store.label("e1").outcome == outcome
     assert store.set_label("e1", judge(Outcome.FAILURE)).revision == 2
 
@@ -129,7 +110,7 @@ def test_a_decision_is_there_or_not(tmp_path, point, there):
     store = EpisodeStore(tmp_path)
     record(store)
     store.set_label("e1", judge(Outcome.SUCCESS))
-    crash(DECIDE, tmp_path, point)
+    die_at(point, lambda: decide_one(tmp_path))
     assert (store.decision("e1") is not None) is there
     if there:
         with pytest.raises(StateError, match="consumed"):
@@ -137,9 +118,9 @@ def test_a_decision_is_there_or_not(tmp_path, point, there):
 
 
 def test_recovery_may_die_itself(tmp_path):
-    crash(RECORD, tmp_path, "seal:bag")
+    die_at("seal:bag", lambda: record_one(tmp_path))
     for point in ("bag:finished", "metadata:replaced", "manifest:aside"):
-        crash(RECOVER, tmp_path, point)
+        die_at(point, lambda: recover(tmp_path))
     store = EpisodeStore(tmp_path)
     (found,) = store.recover()
     assert found.action == "aborted"
@@ -147,7 +128,7 @@ def test_recovery_may_die_itself(tmp_path):
 
 
 def test_a_bag_that_says_nothing_is_put_aside(tmp_path):
-    crash(RECORD, tmp_path, "seal:bag")
+    die_at("seal:bag", lambda: record_one(tmp_path))
     store = EpisodeStore(tmp_path)
     (store.recording / "e1" / "e1_0.mcap").write_bytes(b"\x89MCAP0\r\nrubbish")
     (found,) = store.recover()
@@ -200,7 +181,7 @@ def test_the_living_are_left_alone(tmp_path):
 
 @pytest.mark.parametrize("name", ["meta.json", "owner.json", None])
 def test_a_recording_without_its_papers(tmp_path, name):
-    crash(RECORD, tmp_path, "seal:begin")
+    die_at("seal:begin", lambda: record_one(tmp_path))
     folder = tmp_path / "recording" / "e1"
     (folder / (name or "e1_0.mcap")).unlink()
     (found,) = EpisodeStore(tmp_path).recover()

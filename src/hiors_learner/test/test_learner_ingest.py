@@ -5,12 +5,11 @@ and 24).
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dying import die_at
 from learner_scene import announce, ledger, policy, record
 
 from hiors_core.clock import FakeClock
@@ -95,14 +94,7 @@ def test_a_crash_at_any_point_takes_it_in_exactly_once(
     tmp_path: Path, store: EpisodeStore, point: str
 ):
     announce(tmp_path, record(store, "e1"))
-    code = (
-        "import sys; from pathlib import Path; from test_learner_ingest import ingest\n"
-        f"list(ingest(Path({str(tmp_path)!r})).notices())"
-    )
-    environment = {**os.environ, "HIORS_CRASH_AT": point, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    died = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
-    assert died.returncode == 86
+    die_at(point, lambda: list(ingest(tmp_path).notices()))
     after = ingest(tmp_path)
     taken = [*after.restore(), *after.notices()]
     assert [t.entry.episode_id for t in taken] == ["e1"]

@@ -6,15 +6,13 @@ and 19).
 import dataclasses
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from dying import die_at
 from policy_scene import observation, robot, shake, state_policy, vision_policy
 
 from hiors_core.clock import FakeClock
@@ -226,28 +224,21 @@ def test_the_same_robot_and_spec_are_welcome(folder: Path):
     load_policy(folder, expect_spec(SPEC, robot()))
 
 
+def save_one(folder: Path) -> None:
+    save_checkpoint(folder / "v1", state_policy(), version="v1", step=1)
+
+
 @pytest.mark.parametrize("point", ["checkpoint-model:aside", "checkpoint:aside"])
 def test_a_crash_while_saving_leaves_nothing(tmp_path: Path, point: str):
-    assert save_in_a_process(tmp_path, point) == 86
+    die_at(point, lambda: save_one(tmp_path))
     assert not (tmp_path / "v1").exists()
-    assert save_in_a_process(tmp_path, "") == 0
+    save_one(tmp_path)
     load_policy(tmp_path / "v1")
 
 
 def test_a_crash_after_the_rename_leaves_all_of_it(tmp_path: Path):
-    assert save_in_a_process(tmp_path, "checkpoint:renamed") == 86
+    die_at("checkpoint:renamed", lambda: save_one(tmp_path))
     load_policy(tmp_path / "v1")
-
-
-def save_in_a_process(tmp_path: Path, point: str) -> int:
-    code = (
-        "from policy_scene import state_policy\n"
-        "from hiors_policy.checkpoint import save_checkpoint\n"
-        f"save_checkpoint({str(tmp_path / 'v1')!r}, state_policy(), version='v1', step=1)"
-    )
-    environment = {**os.environ, "HIORS_CRASH_AT": point, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
 
 
 def test_latest_names_the_newest(tmp_path: Path):
