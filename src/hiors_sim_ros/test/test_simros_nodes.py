@@ -22,15 +22,6 @@ from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlState, EpisodeStatus, TeleopCommand
 from hiors_interfaces.srv import LabelEpisode, ResetScene, SetAuthority
 from hiors_ros.conversions import to_pose
-from hiors_ros.parameters import describe
-from hiors_sim_ros.parameters import (
-    LeaderArmSimParameters,
-    LeaderSimParameters,
-    OperatorParameters,
-    SimArmParameters,
-    SimParameters,
-    ToraSimParameters,
-)
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -189,18 +180,3 @@ def test_operator_takes_over_moves_and_labels(party: Party) -> None:
     stage.state = EpisodeStatus.SEALED
     party.spin_until(lambda: not stage.teleop[-1].engaged, "the hand to let go")
     assert len(stage.labels) == 1
-
-
-def test_readme_lists_every_parameter_with_its_doc() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    for cls, prefix in (
-        (SimParameters, ""),
-        (SimArmParameters, "<arm>."),
-        (ToraSimParameters, ""),
-        (OperatorParameters, ""),
-        (LeaderSimParameters, ""),
-        (LeaderArmSimParameters, "<arm>."),
-    ):
-        for info in describe(cls, prefix):
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
-            assert any(info.doc in row for row in rows), info.name

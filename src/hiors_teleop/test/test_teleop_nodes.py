@@ -21,7 +21,7 @@ from hiors_interfaces.srv import LabelEpisode
 from hiors_ros.parameters import describe
 from hiors_teleop.bindings import Action, read_axes, read_buttons
 from hiors_teleop.joy_node import JoyNode, deflections
-from hiors_teleop.parameters import JogParameters, JoyParameters, KeyboardParameters
+from hiors_teleop.parameters import JogParameters, JoyParameters
 
 PRESETS = sorted((Path(__file__).parents[3] / "config" / "teleop").glob("*.yaml"))
 DEADMAN, SUCCESS, STOP, GRIPPER = 4, 0, 6, 5
@@ -185,11 +185,3 @@ def test_the_dead_zone_is_taken_out_of_each_axis() -> None:
     twist = deflections([0.55, 0.05], axes, 0.1)
     np.testing.assert_allclose(twist, [0, 0, -0.5, 0, 0, 0])
     assert np.isnan(deflections([np.nan, 0.0], axes, 0.1)[2])
-
-
-def test_readme_lists_every_parameter_of_the_devices() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    for cls in (JogParameters, JoyParameters, KeyboardParameters):
-        for info in describe(cls):
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
-            assert any(info.doc in row for row in rows), info.name

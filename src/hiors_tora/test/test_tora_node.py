@@ -19,9 +19,7 @@ from tora_bench import ROBOT, Graph
 from hiors_core.authority import Authority
 from hiors_core.kinematics import ArmKinematics
 from hiors_ros.conversions import to_array
-from hiors_ros.parameters import describe
 from hiors_tora.driver_node import ToraNode
-from hiors_tora.parameters import ArmParameters, DriverParameters
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -133,13 +131,3 @@ def test_wrong_parameters_are_refused_with_what_is_allowed(
 ) -> None:
     text = refusal(ToraNode, **{"robot_file": ROBOT} | wrong)
     assert re.search(message, text), text
-
-
-def test_readme_lists_every_parameter_with_its_doc() -> None:
-    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    for cls in (DriverParameters, ArmParameters):
-        prefix = "<arm>." if cls is ArmParameters else ""
-        for info in describe(cls, prefix):
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
-            assert len(rows) == 1, info.name
-            assert info.doc in rows[0]

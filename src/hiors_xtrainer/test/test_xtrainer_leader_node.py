@@ -20,7 +20,6 @@ from witness import DEADLINE, Witness
 from hiors_core.authority import Authority
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ControlState, TeleopCommand
-from hiors_ros.parameters import describe
 from hiors_sim.dynamixel import ButtonBoard, LeaderEmulator, leader_servos
 from hiors_xtrainer.leader_calibration import save_calibration
 from hiors_xtrainer.leader_mapping import LeaderMapping
@@ -28,8 +27,6 @@ from hiors_xtrainer.leader_node import LeaderNode
 from hiors_xtrainer.leader_parameters import (
     SHIPPED_IDS,
     SHIPPED_SIGNS,
-    LeaderArmParameters,
-    LeaderParameters,
 )
 from hiors_xtrainer.leader_settings import LeaderCalibration
 
@@ -209,12 +206,3 @@ def test_an_uncalibrated_leader_refuses_to_drive(bench: Bench) -> None:
 
     bench.spin_until(says_so, "the refusal")
     assert told == "left leader is not calibrated: run `hiors calibrate leader`"
-
-
-def test_the_documentation_lists_every_leader_parameter_with_its_doc() -> None:
-    text = (Path(__file__).parents[1] / "LEADER.md").read_text(encoding="utf-8")
-    for cls, prefix in ((LeaderParameters, ""), (LeaderArmParameters, "<arm>.")):
-        for info in describe(cls, prefix):
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
-            assert len(rows) == 1, info.name
-            assert info.doc in rows[0]

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,9 @@ from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlCommand, ExecutedAction
 from hiors_ros.conversions import to_array
-from hiors_ros.parameters import describe
 from hiors_sim.dobot import DobotEmulator
 from hiors_sim.plant import KinematicArm
 from hiors_xtrainer.driver_node import XTrainerNode
-from hiors_xtrainer.parameters import ArmParameters, DriverParameters
 
 
 class Graph(Witness):
@@ -159,12 +156,3 @@ def test_wrong_parameters_are_refused_with_what_is_allowed(
     right = {"robot_file": robot_file, "arms": "[left]", "left.host": "127.0.0.1"}
     text = refusal(XTrainerNode, **right | wrong)
     assert re.search(message, text), text
-
-
-def test_readme_lists_every_parameter_with_its_doc() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    for cls, prefix in ((DriverParameters, ""), (ArmParameters, "<arm>.")):
-        for info in describe(cls, prefix):
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{info.name}` |")]
-            assert len(rows) == 1, info.name
-            assert info.doc in rows[0]
