@@ -91,6 +91,10 @@ class _Segment:
     knots: Array
     since: int
 
+    def age(self, now: int) -> int:
+        """Return how long it has been in force [ns]; it may come in after a tick took its time."""
+        return max(0, now - self.since)
+
     def at(self, stamp: int) -> Array:
         row = min(max(self.chunk.row(stamp) + 1.0, 0.0), len(self.knots) - 1.0)
         low = min(int(row), len(self.knots) - 2)
@@ -160,17 +164,17 @@ class ChunkBuffer:
         if not self.fresh(now):
             return None
         blend = to_ns(self._rules.blend)
-        done = [i for i, s in enumerate(self._segments) if now - s.since >= blend]
+        done = [i for i, s in enumerate(self._segments) if s.age(now) >= blend]
         if done:
             self._held = None
             del self._segments[: done[-1]]
         action = self._held
         for segment in self._segments:
             value = segment.at(now)
-            if action is None or now - segment.since >= blend:
+            if action is None or segment.age(now) >= blend:
                 action = value
             else:
-                weight = (now - segment.since) / blend
+                weight = segment.age(now) / blend
                 action = (1.0 - weight) * action + weight * value
         newest = self._segments[-1].chunk
         if action is None:

@@ -162,6 +162,14 @@ def test_the_newest_chunk_takes_over_gradually():
     assert value(target, 0.7) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("blend", "action"), [(0.0, 1.0), (0.2, 0.0)])
+def test_a_chunk_that_came_in_after_the_tick_took_its_time_counts_from_then(blend, action):
+    target = buffer(blend=blend)
+    add(target, chunk([[0.0, 0.0]] * 10), 0.0)
+    add(target, chunk([[1.0, 1.0]] * 10, stamp=0.2, sequence=2), 0.405)
+    assert value(target, 0.4) == action
+
+
 def test_a_third_chunk_within_the_blend_makes_no_leap():
     target = buffer(blend=0.2)
     add(target, chunk([[0.0, 0.0]] * 20), 0.0)
