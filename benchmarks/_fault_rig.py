@@ -126,6 +126,11 @@ class Person:
         """Who drives, as far as is known."""
         return None if self.state is None else Authority(self.state.authority)
 
+    @property
+    def reason(self) -> str:
+        """Why, as control/state says."""
+        return "" if self.state is None else self.state.reason
+
     def _on_state(self, message: ControlState) -> None:
         self.state = message
 

@@ -3,7 +3,9 @@
 
 Meta's Quest emulator in headless Chromium drives the simulated X-Trainer through the page, the TLS
 socket, quest_node, arbiter and driver, each a process of its own. A tap between driver and arm
-notes when each ServoJ passes. ``python benchmarks/quest_latency.py [--moves N] [--json FILE]``
+notes when each ServoJ passes. Where the guards of a stuttering browser open the clutch, the person
+grips anew and the measurement is made again. Exit code 3 when a bound is not kept.
+``python benchmarks/quest_latency.py [--moves N] [--json FILE]``
 """
 
 import argparse
@@ -32,7 +34,7 @@ from hiors.up import Bringup
 from hiors_core.authority import Authority
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ControlState
+from hiors_interfaces.msg import ControlState, TeleopCommand
 from hiors_ros import qos
 from hiors_ros.conversions import to_array
 
@@ -48,6 +50,14 @@ AWAY = np.array([0.12, 0.0, 0.16])
 STEP = np.array([0.0, 0.0, 0.01])
 MOVED = np.radians(0.003)
 """Change of a ServoJ target that counts as the start of a motion [rad]."""
+LATENCY = 200.0
+"""Bound of p95 [ms]: a frame 17, the arbiter's tick 33, interpolation_delay 40 and the driver's
+period 30 make 120; the rest is for browser, socket and scheduling.
+"""
+ERROR = 1.0
+"""Bound of the error after 20 cm, and after the way back [mm]."""
+ATTEMPTS = 10
+"""How often the clutch may open by itself before the machine is too busy to measure."""
 _SERVO = re.compile(rb"ServoJ\(([^)]*)\)", re.IGNORECASE)
 Array = np.ndarray
 
@@ -101,11 +111,13 @@ class Watcher:
     def __init__(self) -> None:
         self.pose: Array | None = None
         self.state: ControlState | None = None
+        self.engaged = False
         rclpy.init()
         self._node = rclpy.create_node("quest_latency")
         for kind, topic, take in (
             (PoseStamped, "ee_pose/left", self._on_pose),
             (ControlState, "control/state", self._on_state),
+            (TeleopCommand, "teleop/command", self._on_teleop),
         ):
             self._node.create_subscription(kind, topic, take, qos.profile(topic))
         self._executor = SingleThreadedExecutor()
@@ -123,6 +135,10 @@ class Watcher:
 
     def _on_state(self, message: ControlState) -> None:
         self.state = message
+
+    def _on_teleop(self, message: TeleopCommand) -> None:
+        if message.arm == "left":
+            self.engaged = bool(message.engaged)
 
     @property
     def authority(self) -> Authority | None:
@@ -163,7 +179,7 @@ def running(folder: Path, quest: dict[str, Any], other: dict[str, Any]) -> Itera
     params.write_text(yaml.safe_dump({n: {"ros__parameters": p} for n, p in own.items()}))
     args = BringupArgs(
         teleop="quest",
-        learner=False,
+        learner="none",
         cameras=bool(quest.get("camera")),
         run_dir=str(folder / "run"),
         params=str(params),
@@ -208,6 +224,7 @@ class Bench:
         self._browser, self._tap, self._watcher = browser, tap, watcher
         self._chain = ArmKinematics(ARM)
         self._anchor = np.zeros(3)
+        self.reopened = 0
 
     def hand(self, moved: Array, **buttons: float) -> float:
         """Put the hand where the tool is to be moved by ``moved`` (3,) [m]; returns when [s]."""
@@ -236,9 +253,21 @@ class Bench:
     def grip(self) -> None:
         """Close the clutch, the hand at its rest."""
         self.hand(np.zeros(3), squeeze=0)
+        wait(lambda: not self._watcher.engaged, "the clutch to open")
         self.hand(np.zeros(3), squeeze=1)
+        wait(lambda: self._watcher.engaged, "the clutch to close")
         self.still()
         self._anchor = self.tool()
+
+    def lost(self) -> bool:
+        """Grip anew and return true if the clutch has opened by itself."""
+        if self._watcher.engaged:
+            return False
+        self.reopened += 1
+        if self.reopened > ATTEMPTS:
+            raise SystemExit("the browser stutters too much to measure: is the machine quiet?")
+        self.grip()
+        return True
 
     def open_clutch(self) -> dict[str, float]:
         """Wave the hand with the clutch open; what moved [mm], [degrees]."""
@@ -255,6 +284,12 @@ class Bench:
 
     def excursion(self) -> tuple[dict[str, float], list[float]]:
         """Go 20 cm away and back; the errors [mm], and the lags of the way out [s]."""
+        while True:
+            figures = self._excursion()
+            if not self.lost():
+                return figures
+
+    def _excursion(self) -> tuple[dict[str, float], list[float]]:
         since = time.time()
         stamps = self.travel(AWAY, 90)
         self.still()
@@ -265,8 +300,20 @@ class Bench:
         back = float(np.linalg.norm(self.tool() - self._anchor))
         return {"away_mm": 1e3 * away, "back_mm": 1e3 * back}, lags
 
-    def onset(self, moved: Array) -> float:
-        """Jerk the hand by one step; the time until ServoJ changes [s]."""
+    def onsets(self, moves: int) -> list[float]:
+        """Jerk the hand up and down in turns; the times until ServoJ changes [s]."""
+        found: list[float] = []
+        up = False
+        while len(found) < moves:
+            up = not up
+            lag = self._onset(STEP * up)
+            if self.lost():
+                up = False
+            elif lag is not None:
+                found.append(lag)
+        return found
+
+    def _onset(self, moved: Array) -> float | None:
         self.still()
         rest, since = self._tap.seen[-1][1], time.time()
         at = self.hand(moved)
@@ -275,10 +322,9 @@ class Bench:
             new = self._tap.since(since)
             return next((t for t, q in new if np.abs(q - rest).max() > MOVED), None)
 
-        wait(lambda: first() is not None, "a motion")
+        wait(lambda: first() is not None or not self._watcher.engaged, "a motion")
         stamp = first()
-        assert stamp is not None
-        return stamp - at
+        return None if stamp is None else stamp - at
 
     def _lags(self, stamps: list[float], sent: list[tuple[float, Array]]) -> list[float]:
         """Return by how much the set-points' tool travel is behind the hand's [s]."""
@@ -334,7 +380,7 @@ def measure(folder: Path, moves: int) -> dict[str, Any]:
             opened.append(bench.open_clutch())
             bench.grip()
             errors, lags = bench.excursion()
-            onsets = [bench.onset(STEP * ((i + 1) % 2)) for i in range(moves)]
+            onsets = bench.onsets(moves)
             bench.hand(np.zeros(3), squeeze=0)
             opened.append(bench.open_clutch())
             return {
@@ -343,10 +389,35 @@ def measure(folder: Path, moves: int) -> dict[str, Any]:
                 "lag_while_moving_ms": quantiles(lags),
                 "error": errors,
                 "clutch_open": opened,
+                "clutch_reopened": bench.reopened,
             }
         finally:
             browser.close()
             watcher.close()
+
+
+def show(figures: dict[str, Any]) -> bool:
+    """Print the table; returns whether every bound is kept."""
+    onset, lag, error = (figures[k] for k in ("onset_ms", "lag_while_moving_ms", "error"))
+    waved = figures["clutch_open"]
+    rows = [
+        ("hand to ServoJ, at rest [ms]", LATENCY, onset["p50"], onset["p95"]),
+        ("hand to ServoJ, moving [ms]", LATENCY, lag["p50"], lag["p95"]),
+        ("error 20 cm away [mm]", ERROR, None, error["away_mm"]),
+        ("error back again [mm]", ERROR, None, error["back_mm"]),
+        ("clutch open: tool [mm]", 0.1, None, max(w["tool_change_mm"] for w in waved)),
+        ("clutch open: ServoJ [deg]", 1e-6, None, max(w["set_point_change_deg"] for w in waved)),
+    ]
+    print("| | bound | p50 | p95, or the largest | pass |")
+    print("|---|---|---|---|---|")
+    for what, bound, p50, worst in rows:
+        middle = "" if p50 is None else f"{p50:.1f}"
+        verdict = "yes" if worst <= bound else "NO"
+        print(f"| {what} | {bound:g} | {middle} | {worst:.3g} | {verdict} |")
+    print(
+        f"{figures['moves']} moves; the clutch opened by itself {figures['clutch_reopened']} times"
+    )
+    return all(worst <= bound for _, bound, _, worst in rows)
 
 
 def main() -> int:
@@ -359,11 +430,9 @@ def main() -> int:
         raise SystemExit(f"no node modules: (cd {MODULES.parents[1]} && npm ci)")
     with tempfile.TemporaryDirectory(prefix="hiors-quest-") as name:
         figures = measure(Path(name), options.moves)
-    text = json.dumps(figures, indent=2)
-    print(text)
     if options.json:
-        options.json.write_text(text + "\n", encoding="utf-8")
-    return 0
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0 if show(figures) else 3
 
 
 if __name__ == "__main__":

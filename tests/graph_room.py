@@ -77,8 +77,12 @@ class Room:
         task_file = patient_task(task, folder)
         self.folder, self.task = folder, load_task(task_file)
         self.robot = load_robot(config_file("robots", self.task.robot), ["left"])
-        # A loaded machine must not look like a faltering hand.
-        nodes = {"arbiter": {"teleop_timeout": 0.5, "feedback_timeout": 0.5}} | own
+        # A loaded machine must not look like a faltering hand, nor like an arm that is lost.
+        arms = "left." if self.task.robot == "xtrainer" else ""
+        nodes = {
+            "arbiter": {"teleop_timeout": 0.5, "feedback_timeout": 0.5},
+            "driver": {f"{arms}feedback_timeout": 3.0},
+        } | own
         params = folder / "params.yaml"
         text = yaml.safe_dump({name: {"ros__parameters": p} for name, p in nodes.items()})
         params.write_text(text, encoding="utf-8")

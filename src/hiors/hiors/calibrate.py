@@ -5,6 +5,7 @@ You hold the leader in the robot's home position, then press its handle; nothing
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
     robot_file = config_file("robots", options.robot)
     arm = load_robot(robot_file).arm(options.arm)
     path = Path(options.file).expanduser()
+    _check_writable(path)
     _calibrate(arm, _parameters(robot_file, options), path)
     return 0
 
@@ -72,12 +74,28 @@ def _parameters(robot_file: Path, options: argparse.Namespace) -> Any:
     return LeaderArmParameters(**found)
 
 
+def _check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written before a person has held an arm for it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HiorsError(f"{path.parent} cannot be made ({error.strerror}); see --file.") from None
+    if not os.access(path.parent, os.W_OK):
+        raise HiorsError(f"{path.parent} cannot be written to; see --file.")
+
+
 def _calibrate(arm: Arm, parameters: Any, path: Path) -> None:
     from hiors_xtrainer.leader_bus import LeaderBus
-    from hiors_xtrainer.leader_calibration import calibrate, save_calibration
+    from hiors_xtrainer.leader_calibration import (
+        calibrate,
+        load_calibrations,
+        save_calibration,
+    )
     from hiors_xtrainer.leader_parameters import leader_settings
+    from hiors_xtrainer.leader_settings import TURN
 
     settings = leader_settings(arm, parameters)
+    before = load_calibrations(path).get(arm.name)
     bus = LeaderBus(settings)
     try:
         degrees = ", ".join(f"{v:.0f}" for v in np.degrees(arm.home))
@@ -93,7 +111,15 @@ def _calibrate(arm: Arm, parameters: Any, path: Path) -> None:
     print(
         f"offsets {list(found.offsets)}, handle {found.gripper_closed} .. {found.gripper_opened}"
     )
-    print(f"Written to {path}.")
+    if before is not None and len(before.offsets) == len(found.offsets):
+        turned = (np.subtract(found.offsets, before.offsets) + TURN // 2) % TURN - TURN // 2
+        worst = int(np.abs(turned).argmax())
+        print(
+            f"The zero of {arm.joints[worst]} is {abs(turned[worst]) * 360 / TURN:.1f}° from the"
+            " one before, that of the others less: only a leader held otherwise, or taken apart,"
+            " changes by more than a few degrees."
+        )
+    print(f"Written to {path}; a leader_node that runs reads it at its next start.")
 
 
 def _wait(text: str) -> None:

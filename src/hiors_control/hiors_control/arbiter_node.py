@@ -17,6 +17,7 @@ from sensor_msgs.msg import JointState
 from hiors_control.arbiter_parameters import ArbiterParameters
 from hiors_control.control_messages import (
     Feedback,
+    RobotHealth,
     fill_command,
     state_message,
     to_chunk,
@@ -28,7 +29,13 @@ from hiors_core.clock import SteadyClock
 from hiors_core.errors import InvalidValue, StateError
 from hiors_core.pacing import LoopReport, Pacer
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ActionChunk, ControlCommand, ControlState, TeleopCommand
+from hiors_interfaces.msg import (
+    ActionChunk,
+    ControlCommand,
+    ControlState,
+    DriverState,
+    TeleopCommand,
+)
 from hiors_interfaces.srv import SetAuthority
 from hiors_ros.diagnostics import Level
 from hiors_ros.node import HiorsNode, run_node
@@ -50,6 +57,7 @@ class ArbiterNode(HiorsNode):
         robot = load_robot(self.parameters.robot_file, self.parameters.arms or None)
         self._arbiter = Arbiter(robot, self.parameters.settings())
         self._feedback = Feedback(robot.names)
+        self._health = RobotHealth()
         self._message = ControlCommand(names=robot.names)
         self._lock = threading.Lock()
         self._refusals: dict[str, tuple[str, float]] = {}
@@ -62,6 +70,7 @@ class ArbiterNode(HiorsNode):
         self._commands = self.advertise(ControlCommand, "control/command")
         self._states = self.advertise(ControlState, "control/state")
         self.subscribe(JointState, "joint_states", self._on_joints)
+        self.subscribe(DriverState, "driver/state", self._on_driver)
         self.subscribe(ActionChunk, "policy/chunk", self._on_chunk)
         self.subscribe(TeleopCommand, "teleop/command", self._on_teleop)
         self.create_service(SetAuthority, "control/set_authority", self._on_request)
@@ -96,6 +105,11 @@ class ArbiterNode(HiorsNode):
             reason = self._arbiter.on_feedback(*taken)
         if reason:
             self._note("feedback", reason)
+
+    def _on_driver(self, message: DriverState) -> None:
+        problem = self._health.update(message)
+        with self._lock:
+            self._arbiter.on_robot(problem)
 
     def _on_chunk(self, message: ActionChunk) -> None:
         chunk = to_chunk(message)
@@ -160,6 +174,7 @@ class ArbiterNode(HiorsNode):
                 self._arbiter.authority,
                 self._arbiter.epoch,
                 self._arbiter.wants_chunks,
+                self._arbiter.reason,
                 bool(self._arbiter.problems),
             )
             state = None

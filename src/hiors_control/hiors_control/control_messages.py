@@ -11,7 +11,13 @@ from hiors_core.chunk import Chunk
 from hiors_core.errors import InvalidValue
 from hiors_core.pacing import LoopReport
 from hiors_core.teleop import Teleop
-from hiors_interfaces.msg import ActionChunk, ControlCommand, ControlState, TeleopCommand
+from hiors_interfaces.msg import (
+    ActionChunk,
+    ControlCommand,
+    ControlState,
+    DriverState,
+    TeleopCommand,
+)
 from hiors_ros.conversions import Array, doubles, to_array, to_ns, to_stamp
 
 _MODES = {TeleopCommand.RELATIVE_EE: "relative_ee", TeleopCommand.JOINT: "joint"}
@@ -87,6 +93,28 @@ def state_message(arbiter: Arbiter, loop: LoopReport, stamp: int) -> ControlStat
     )
     message.header.stamp = to_stamp(stamp)
     return message
+
+
+_DRIVER_WORDS = {
+    DriverState.DISCONNECTED: "not connected",
+    DriverState.STARTING: "starting",
+    DriverState.FAULT: "in fault",
+}
+
+
+class RobotHealth:
+    """Joins DriverState messages, of one driver or several, into what is wrong with the robot."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, str] = {}
+
+    def update(self, message: DriverState) -> str:
+        """Return why the robot takes no commands, one clause an arm; "" when it does."""
+        for arm, state, reason in zip(message.arms, message.states, message.reasons, strict=False):
+            # A driver that the arbiter stopped obeys the arbiter: that is no problem.
+            word = _DRIVER_WORDS.get(state, "")
+            self._problems[arm] = f"{arm} arm {word}: {reason}" if word else ""
+        return "; ".join(filter(None, self._problems.values()))
 
 
 class Feedback:

@@ -13,11 +13,17 @@ pytest.importorskip("rclpy")
 from sensor_msgs.msg import JointState
 
 from hiors_control.arbiter_parameters import ArbiterParameters
-from hiors_control.control_messages import Feedback, fill_command, to_chunk, to_teleop
+from hiors_control.control_messages import (
+    Feedback,
+    RobotHealth,
+    fill_command,
+    to_chunk,
+    to_teleop,
+)
 from hiors_core.arbiter import ArbiterSettings, Command
 from hiors_core.authority import Authority
 from hiors_core.errors import InvalidValue
-from hiors_interfaces.msg import ActionChunk, ControlCommand, TeleopCommand
+from hiors_interfaces.msg import ActionChunk, ControlCommand, DriverState, TeleopCommand
 from hiors_ros.conversions import to_stamp
 from hiors_ros.parameters import describe
 
@@ -35,6 +41,21 @@ def test_the_readme_lists_every_parameter_with_its_default():
         assert info.name in rows
         if isinstance(info.default, int | float):
             assert float(rows[info.name]) == info.default, info.name
+
+
+def test_the_health_of_both_arms_is_told_from_one_driver_or_two():
+    health = RobotHealth()
+    ready, fault = DriverState.READY, DriverState.FAULT
+    both = DriverState(arms=["left", "right"], states=[ready, fault], reasons=["", "no feedback"])
+    assert health.update(both) == "right arm in fault: no feedback"
+    left = DriverState(arms=["left"], states=[DriverState.STARTING], reasons=["being enabled"])
+    assert health.update(left) == (
+        "left arm starting: being enabled; right arm in fault: no feedback"
+    )
+    both.states = [ready, DriverState.STOPPED]
+    assert health.update(both) == ""
+    looking = DriverState(arms=["left"])
+    assert health.update(looking) == ""
 
 
 def test_default_parameters_are_the_default_settings():

@@ -27,7 +27,13 @@ from hiors_core.action_space import action_space
 from hiors_core.authority import Authority, Request
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ActionChunk, ControlCommand, ControlState, TeleopCommand
+from hiors_interfaces.msg import (
+    ActionChunk,
+    ControlCommand,
+    ControlState,
+    DriverState,
+    TeleopCommand,
+)
 from hiors_interfaces.srv import SetAuthority
 from hiors_ros import qos
 from hiors_ros.conversions import doubles, floats
@@ -55,6 +61,9 @@ class World(Node):
         )
         self.hands = self.create_publisher(
             TeleopCommand, "teleop/command", qos.profile("teleop/command")
+        )
+        self.health = self.create_publisher(
+            DriverState, "driver/state", qos.profile("driver/state")
         )
         self.client = self.create_client(SetAuthority, "control/set_authority")
         self.create_subscription(
@@ -201,6 +210,27 @@ def test_when_the_policy_falls_silent_the_robot_is_held(graph):
     assert "no fresh chunk" in state.reason
     graph.world.send_chunk(ROBOT.home, state.epoch)
     graph.until(lambda: graph.authority() == Authority.POLICY)
+
+
+def test_an_alarm_of_the_robot_is_hold_and_named_to_everybody(graph):
+    epoch = drive(graph)
+    fault = DriverState(arms=["left"], states=[DriverState.FAULT], reasons=["the arm is in alarm"])
+    graph.world.health.publish(fault)
+    graph.until(lambda: graph.world.states[-1].authority == Authority.HOLD)
+    fault.reasons = ["the arm is in alarm: collision detected (alarm 117)"]
+    graph.world.health.publish(fault)
+    wanted = "left arm in fault: the arm is in alarm: collision detected (alarm 117)"
+    graph.until(lambda: graph.world.states[-1].reason == wanted)
+    state = graph.world.states[-1]
+    assert (state.ready, state.wants_chunks, state.problems) == (False, False, [wanted])
+    assert "collision" in graph.ask(Request.TAKE_OVER).message
+    fault.states, fault.reasons = [DriverState.READY], [""]
+    graph.world.health.publish(fault)
+    graph.until(lambda: graph.world.states[-1].ready)
+    graph.world.send_chunk(ROBOT.home, epoch)
+    graph.until(lambda: "arbiter: refused chunk" in graph.world.diagnostics)
+    assert graph.authority() == Authority.HOLD
+    assert graph.ask(Request.POLICY).success
 
 
 def test_a_stop_latches_until_resume(graph):

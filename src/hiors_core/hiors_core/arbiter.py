@@ -48,6 +48,7 @@ class Arbiter:
         self._teleop = RobotTeleop(self._mapper, self.settings.teleop)
         self._authority, self._epoch, self._reason = Authority.HOLD, 1, "started"
         self._operator, self._since = "", 0
+        self._robot_problem = ""
         self._home: HomePath | None = None
         self._problems: tuple[str, ...] = ("feedback: none yet",)
         self._ticks = 0
@@ -127,6 +128,13 @@ class Arbiter:
             self._motion.settle(position, stamp, grippers=True)
         return None
 
+    def on_robot(self, problem: str) -> None:
+        """Take in why the robot takes no commands, as its drivers say; "" when it does."""
+        if problem and self._reason == self._robot_problem:
+            # An alarm's text comes a moment after the alarm.
+            self._reason = problem
+        self._robot_problem = problem
+
     def on_chunk(self, chunk: Chunk, now: int) -> str | None:
         """Take in a chunk, or return why it is refused, beginning with the field's name."""
         reason = self._judge(chunk, now)
@@ -149,7 +157,7 @@ class Arbiter:
         after = TRANSITIONS.get((self._authority, event))
         if after is None:
             return RequestResult(ok=False, message=refusal(request, self._authority))
-        if request in _NEEDS_FEEDBACK and (problem := self._feedback.stale(now)):
+        if problem := self._obstacle(request, now):
             return RequestResult(ok=False, message=f"{request.name} refused: {problem}")
         self._operator = operator
         self._chunks.forbid_resume()
@@ -228,10 +236,12 @@ class Arbiter:
     def _watch(self, now: int) -> None:
         stale = self._feedback.stale(now)
         strayed = "" if stale else self._feedback.strayed(self._motion.command)
-        problem = stale or strayed
+        problem = self._robot_problem or stale or strayed
+        if self._robot_problem:
+            self._chunks.forbid_resume()
         if problem and self._authority in _MOVING:
             # Sensors come back by themselves; a robot that does not obey needs a person.
-            resume = bool(stale) and self._authority is Authority.POLICY
+            resume = problem == stale and self._authority is Authority.POLICY
             self._change(Event.LOST, problem, now)
             if resume:
                 self._chunks.allow_resume(now)
@@ -241,6 +251,13 @@ class Arbiter:
         if late := self._lateness(now):
             self._change(Event.LOST, late, now)
         self._problems = self._collect(problem)
+
+    def _obstacle(self, request: Request, now: int) -> str:
+        if request not in _NEEDS_FEEDBACK:
+            return ""
+        # RESUME moves nothing, and a robot in alarm must come out of STOPPED too.
+        robot = "" if request is Request.RESUME else self._robot_problem
+        return robot or self._feedback.stale(now)
 
     def _left_behind(self, now: int) -> bool:
         held = self._authority is Authority.HOLD

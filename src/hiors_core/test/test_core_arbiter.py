@@ -204,6 +204,52 @@ def test_stale_feedback_is_hold_with_a_reason():
     rig.assert_smooth()
 
 
+ALARM = "left arm in fault: the arm is in alarm"
+
+
+def test_a_robot_in_alarm_is_hold_that_names_it_until_a_person_asks():
+    rig = driving_rig()
+    rig.run(10)
+    rig.arbiter.on_robot(ALARM)
+    command = rig.run(1)
+    assert (command.authority, rig.arbiter.reason) == (Authority.HOLD, ALARM)
+    rig.arbiter.on_robot(f"{ALARM}: collision detected")
+    rig.run(1)
+    assert rig.arbiter.reason == f"{ALARM}: collision detected"
+    assert rig.arbiter.problems == (f"{ALARM}: collision detected",)
+    for request in (Request.POLICY, Request.TAKE_OVER, Request.HOME):
+        refused = rig.ask(request)
+        assert (refused.ok, "collision" in refused.message) == (False, True)
+    rig.arbiter.on_robot("")
+    rig.run(1)
+    assert (rig.arbiter.problems, rig.arbiter.wants_chunks) == ((), False)
+    assert rig.arbiter.authority is Authority.HOLD
+    assert rig.ask(Request.POLICY).ok
+    rig.assert_smooth()
+
+
+def test_an_alarm_voids_what_stale_feedback_would_have_let_resume():
+    rig = driving_rig()
+    rig.run(10)
+    rig.feedback = False
+    rig.run(8)
+    assert rig.arbiter.wants_chunks
+    rig.arbiter.on_robot(ALARM)
+    rig.feedback = True
+    rig.run(1)
+    rig.arbiter.on_robot("")
+    assert "takes no chunks" in (rig.send(rig.chunk(GOAL)) or "")
+
+
+def test_a_robot_in_alarm_may_be_stopped_and_leaves_the_stop_again():
+    rig = driving_rig()
+    rig.arbiter.on_robot(ALARM)
+    rig.run(1)
+    assert rig.ask(Request.STOP).ok
+    assert rig.ask(Request.RESUME).ok
+    assert rig.arbiter.authority is Authority.HOLD
+
+
 def test_feedback_from_the_future_is_not_trusted():
     rig = Rig()
     rig.arbiter.on_feedback(ROBOT.home, rig.clock.now() + to_ns(5.0))

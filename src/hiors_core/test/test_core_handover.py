@@ -86,8 +86,16 @@ def home(rig: Anywhere, _: np.random.Generator, __: int) -> None:
     rig.run(10)
 
 
+def alarm(rig: Anywhere, *_: object) -> None:
+    """The robot goes into alarm, and is enabled again after a while."""
+    rig.arbiter.on_robot("left arm in fault: collision detected")
+    rig.run(5)
+    assert rig.arbiter.authority is Authority.HOLD
+    rig.arbiter.on_robot("")
+
+
 ACTS = {
-    "hand": person(hand), "leader": person(leader), "policy": policy, "home": home,
+    "hand": person(hand), "leader": person(leader), "policy": policy, "home": home, "alarm": alarm,
     "hold": lambda rig, *_: (rig.ask(Request.HOLD), rig.run(3)),
 }  # fmt: skip
 

@@ -239,6 +239,12 @@ def test_the_page_before_ar_and_a_second_page(
     robot.state.authority = ControlState.POLICY
     robot.state.problems = ["<img src=x onerror=alert(1)>"]
     browser("waitText", selector="#problems", value="<img src=x onerror=alert(1)>")
+    fault = "left arm in fault: collision detected (alarm 117)"
+    robot.state.authority, robot.state.reason, robot.state.problems = 0, fault, [fault]
+    browser("waitText", selector="#authority", value="Holding")
+    browser("waitText", selector="#problems", value=fault)
+    assert browser("text", selector="#reason") == "", "what is wrong is said once"
+    assert "trouble" in browser("attribute", selector="body", name="class")
 
     browser("open", page="stranger", url=quest.server.url.split("#")[0] + "#wrong")
     browser("waitText", page="stranger", selector="#link", value="Wrong token")

@@ -184,7 +184,8 @@ class EpisodeRun:
             return f"stopped: {state.reason}"
         silence = self._clock.now() - self._feed.last_executed
         if silence > to_ns(self._parameters.control_timeout):
-            return f"no executed action for {silence / 1e9:.1f} s"
+            why = "; ".join(state.problems) if state is not None else "control/state is silent"
+            return f"no executed action for {silence / 1e9:.1f} s{why and f': {why}'}"
         return ""
 
     def _end(self, recording: EpisodeRecording, reason: str, *, whole: bool) -> Ended:

@@ -31,6 +31,7 @@ class StandIn(Node):
         self.requests: list[Request] = []
         self.seeds: list[int] = []
         self.silent = False
+        self.alarm = ""
         self._epoch = 0
         self._tick = 0
         self._states = self._publisher(ControlState, "control/state")
@@ -68,8 +69,12 @@ class StandIn(Node):
             return
         stamp = self.get_clock().now().to_msg()
         self._tick += 1
-        state = ControlState(authority=int(self.authority), epoch=self._epoch, ready=True)
+        state = ControlState(authority=int(self.authority), epoch=self._epoch)
+        state.problems = [self.alarm] if self.alarm else []
+        state.ready = not self.alarm
         self._states.publish(state)
+        if self.alarm:
+            return
         position = (self.robot.home + 0.001 * self._tick).tolist()
         executed = ExecutedAction(tick=self._tick, epoch=self._epoch, position=position)
         executed.names = list(self.robot.names)

@@ -151,7 +151,7 @@ def test_a_time_limit_ends_an_episode_that_stays_unlabelled(bench, tmp_path):
     assert result.duration == pytest.approx(0.5, abs=0.3)
 
 
-@pytest.mark.parametrize("how", ["cancel", "stop", "silence"])
+@pytest.mark.parametrize("how", ["cancel", "stop", "silence", "alarm"])
 def test_what_ends_an_episode_early_seals_it_as_aborted(bench, tmp_path, how):
     b = bench()
     handle = b.start(time_limit=60.0)
@@ -161,12 +161,17 @@ def test_what_ends_an_episode_early_seals_it_as_aborted(bench, tmp_path, how):
         handle.cancel_goal_async()
     b.world.authority = Authority.STOPPED if how == "stop" else b.world.authority
     b.world.silent = how == "silence"
+    b.world.alarm = "left arm in fault: collision detected" if how == "alarm" else ""
     status, result = b.result(handle)
     expected = GoalStatus.STATUS_CANCELED if how == "cancel" else GoalStatus.STATUS_ABORTED
     assert status == expected
-    assert {"cancel": "cancelled", "stop": "stopped", "silence": "no executed action"}[how] in (
-        result.message
-    )
+    words = {
+        "cancel": "cancelled",
+        "stop": "stopped",
+        "silence": "no executed action",
+        "alarm": "s: left arm in fault: collision detected",
+    }
+    assert words[how] in result.message
     assert EpisodeStore(tmp_path / "store").manifest(episode_id).aborted
     b.until(lambda: b.statuses[-1].state == EpisodeStatus.ABORTED)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every robot's driver node is to the graph: control/command in; state and executed actions
-out; enable and clear_error. Knows no robot: a subclass brings the driver.
+"""What every robot's driver node is to the graph: control/command in; state, health and executed
+actions out; enable and clear_error. Knows no robot: a subclass brings the driver.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,21 +10,29 @@ from typing import Annotated, Protocol
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
+from rclpy.duration import Duration
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from hiors_core.authority import Authority
 from hiors_core.command import Command
-from hiors_core.driver_arm import ArmState, Reading
+from hiors_core.driver_arm import ArmState, ArmStatus, Reading
+from hiors_core.errors import StateError
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import RobotModel
 from hiors_core.set_points import DriverStatus
-from hiors_interfaces.msg import ControlCommand, ExecutedAction
+from hiors_interfaces.msg import ControlCommand, DriverState, ExecutedAction
 from hiors_ros.conversions import doubles, to_ns, to_pose, to_stamp
 from hiors_ros.diagnostics import Level
+from hiors_ros.driver_claim import LOOK, LOOKS, LOOKS_AT_KNOWN, DriverClaim
 from hiors_ros.node import HiorsNode
 from hiors_ros.parameters import Doc, Range
 from hiors_ros.slow_services import SlowServices
+
+_WATCH = 1.0 / 30.0
+"""How often it is looked whether driver/state changed [s]."""
+_LAST_WORD = Duration(seconds=0.5)
+"""How long the end waits until the others have heard of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +98,18 @@ class DriverNode(HiorsNode):
     """
 
     _driver: Driver | None = None
+    _started = False
 
     def drive(self, robot: RobotModel, driver: Driver, state_rate: float) -> None:
-        """Offer the driver to the graph and start it."""
+        """Offer the driver to the graph, and start it unless another one drives the same arms."""
         self._robot, self._driver = robot, driver
+        self._claim = DriverClaim(
+            [arm.name for arm in robot.arms], self.resolve_topic_name("driver/state")
+        )
+        self._states = self.advertise(DriverState, "driver/state")
+        self.subscribe(DriverState, "driver/state", self._on_driver)
+        self._told: dict[str, ArmStatus] = {}
+        self._rival = ""
         self._names = list(robot.names)
         self._kinematics = [ArmKinematics(arm) for arm in robot.arms]
         self._joints = self.advertise(JointState, "joint_states")
@@ -102,7 +118,9 @@ class DriverNode(HiorsNode):
         self._stamp = 0
         self._late = 0
         self._problem = ""
-        driver.start()
+        self._states.publish(self._claim.sign(DriverState()))
+        self._looks = 0
+        self._begin = self.create_timer(LOOK, self._start)
         self.subscribe(ControlCommand, "control/command", self._on_command)
         self._slow = SlowServices(self)
         self._slow.serve(Trigger, "driver/enable", _handler(driver.enable))
@@ -115,6 +133,10 @@ class DriverNode(HiorsNode):
         if self._driver is not None:
             self._driver.close()
             self._slow.close()
+            if self._started:
+                ended = ArmStatus(ArmState.DISCONNECTED, "its driver ended")
+                self._publish_health({arm.name: ended for arm in self._robot.arms}, ends=True)
+                self._states.wait_for_all_acked(_LAST_WORD)
 
     def publish_executed(self, command: Command) -> None:
         """Publish what was really sent (any thread)."""
@@ -131,6 +153,42 @@ class DriverNode(HiorsNode):
         )
         message.header.stamp = to_stamp(command.stamp)
         self._executed.publish(message)
+
+    def _start(self) -> None:
+        self._looks += 1
+        known = self.count_publishers(self._states.topic_name) > 1
+        if self._looks < (LOOKS_AT_KNOWN if known else LOOKS):
+            return
+        self._begin.cancel()
+        self._driver.start()
+        self._started = True
+        self.create_timer(_WATCH, self._watch)
+
+    def _on_driver(self, message: DriverState) -> None:
+        try:
+            rival = self._claim.hear(message)
+        except StateError:
+            # The other driver's word on the arms counts from here on.
+            self._started = False
+            raise
+        if rival and rival != self._rival:
+            self._rival = rival
+            self.get_logger().error(f"{rival} wants to drive the same arm; it has to end")
+
+    def _watch(self) -> None:
+        arms = self._driver.status().arms
+        if arms != self._told:
+            self._told = arms
+            self._publish_health(arms)
+
+    def _publish_health(self, arms: Mapping[str, ArmStatus], *, ends: bool = False) -> None:
+        message = self._claim.sign(DriverState())
+        message.header.stamp = to_stamp(self.now_ns())
+        message.states = [getattr(DriverState, arm.state.name) for arm in arms.values()]
+        message.reasons = [arm.reason for arm in arms.values()]
+        if ends:
+            message.driver = ""
+        self._states.publish(message)
 
     def _on_command(self, message: ControlCommand) -> None:
         if list(message.names) != self._names:
@@ -180,6 +238,8 @@ class DriverNode(HiorsNode):
 
     def _report(self) -> None:
         status = self._driver.status()
+        if self._started:
+            self._publish_health(status.arms)
         if status.problem != self._problem:
             self._problem = status.problem
             self.get_logger().info(status.problem or "streaming")

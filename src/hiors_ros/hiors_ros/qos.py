@@ -28,6 +28,7 @@ TOPICS: dict[str, QoSProfile] = {
     "control/executed": _profile(100),
     "control/state": _profile(1, latched=True),
     "control/markers": _profile(1),
+    "driver/state": _profile(1, latched=True),
     "teleop/command": _profile(10),  # messages of both arms share the topic
     "episode/status": _profile(50, latched=True),
     "episode/label": _profile(50, latched=True),

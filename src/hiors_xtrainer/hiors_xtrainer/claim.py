@@ -19,7 +19,11 @@ class ArmClaim:
         self._descriptor = -1
 
     def take(self) -> None:
-        """Take the claim, or raise StateError that names the process which has it."""
+        """Take the claim, or raise StateError that names the process which has it. Taking it twice
+        is once.
+        """
+        if self._descriptor >= 0:
+            return
         self._descriptor = lock_file(
             self._path,
             f"The arm at {self._where} is already driven by process {{holder}}."

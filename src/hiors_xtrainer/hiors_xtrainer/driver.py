@@ -88,17 +88,18 @@ class XTrainerDriver(SetPoints):
             target=self.run, args=(self._ended,), name="servo stream", daemon=True
         )
 
-    def start(self) -> None:
-        """Claim the arms, connect and stream."""
-        taken: list[ArmClaim] = []
+    def claim(self) -> None:
+        """Claim the arms on this machine, or raise StateError that names who has them."""
         try:
             for claim in self._claims:
                 claim.take()
-                taken.append(claim)
         except Exception:
-            for claim in taken:
-                claim.release()
+            self._release()
             raise
+
+    def start(self) -> None:
+        """Claim the arms, connect and stream."""
+        self.claim()
         for link in self._links:
             link.start()
         self._thread.start()
@@ -110,8 +111,7 @@ class XTrainerDriver(SetPoints):
             self._thread.join(2.0)
         for link in self._links:
             link.close()
-        for claim in self._claims:
-            claim.release()
+        self._release()
 
     def enable(self) -> "list[Future[str]]":
         """Ask every arm for a start-up."""
@@ -131,3 +131,7 @@ class XTrainerDriver(SetPoints):
     def counters(self) -> dict[str, int]:
         """Return the links' counters, by arm."""
         return {f"{ln.name}.{k}": v for ln in self._links for k, v in ln.counters.items()}
+
+    def _release(self) -> None:
+        for claim in self._claims:
+            claim.release()

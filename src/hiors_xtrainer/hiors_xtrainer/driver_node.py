@@ -36,6 +36,7 @@ class XTrainerNode(DriverNode):
         self.finish_parameters()
         settings = driver_settings(p, arms)
         driver = XTrainerDriver(robot, settings, SteadyClock(), self.publish_executed)
+        driver.claim()
         light = light_settings(p, [arm.name for arm in robot.arms])
         self.drive(robot, driver, p.state_rate)
         if light is not None:

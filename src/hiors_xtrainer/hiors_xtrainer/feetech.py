@@ -44,7 +44,11 @@ class FeetechGripper:
         self._settings = settings
         try:
             self._port = serial.Serial(
-                settings.port, settings.baudrate, timeout=settings.timeout, write_timeout=0.5
+                settings.port,
+                settings.baudrate,
+                timeout=settings.timeout,
+                write_timeout=0.5,
+                exclusive=True,
             )
         except (OSError, ValueError) as error:
             raise LinkLost(

@@ -4,6 +4,7 @@ thread.
 """
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 
@@ -125,9 +126,16 @@ class LeaderBus:
             try:
                 if not self._port.setBaudRate(rate):
                     raise LinkLost(f"dynamixel-sdk does not know {rate} baud ({self._s.port}).")
+                fcntl.flock(self._port.ser.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # What is plugged in may be somebody else's, so nothing is written before the ping.
                 self._port.ser.timeout = _WAIT
                 missing[rate] = [i for i in self._all if not self._answers(i)]
+            except BlockingIOError as error:
+                self._port.closePort()
+                raise LinkLost(
+                    f"The leader's port {self._s.port} is in use by another program, such as a"
+                    " running leader_node or calibration. Stop that one first."
+                ) from error
             except PORT_ERRORS as error:
                 raise LinkLost(
                     f"Cannot open the leader's port {self._s.port} ({error})."

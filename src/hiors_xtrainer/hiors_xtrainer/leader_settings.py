@@ -77,7 +77,10 @@ class LeaderSettings:
     def __post_init__(self) -> None:
         n, all_ids = len(self.ids), (*self.ids, *self.second_ids, self.gripper_id)
         if len(set(all_ids)) != len(all_ids):
-            raise InvalidValue(f"Every servo of {self.port} needs an id of its own, got {all_ids}")
+            raise InvalidValue(
+                f"Every servo of {self.port} needs an id of its own, got ids {self.ids},"
+                f" second_ids {self.second_ids} and gripper_id {self.gripper_id}"
+            )
         for name, allowed in (("signs", (-1, 1)), ("second_signs", (-1, 0, 1))):
             if any(sign not in allowed for sign in getattr(self, name)):
                 raise InvalidValue(f"{name} must be of {allowed}, got {getattr(self, name)}")

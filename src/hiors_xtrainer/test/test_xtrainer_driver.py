@@ -3,6 +3,8 @@
 stop.
 """
 
+import re
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -291,6 +293,26 @@ def test_second_driver_on_the_same_arm_is_refused(make_rig) -> None:
     second = rig.with_settings()
     second.start()
     second.close()
+
+
+def test_another_programs_servoj_on_the_same_controller_ends_in_a_fault(
+    make_rig, waiter: Wait
+) -> None:
+    rig = make_rig()
+    rig.start()
+    away = np.degrees(rig.joints()) + 60.0
+    order = f"ServoJ({','.join(f'{angle:.3f}' for angle in away)},t=0.03)".encode()
+    address = (rig.emulator.host, rig.emulator.ports.motion)
+    with socket.create_connection(address) as stranger:
+
+        def faulted() -> bool:
+            stranger.sendall(order)
+            return rig.state() is ArmState.FAULT
+
+        waiter(faulted, "the fault")
+    waiter(lambda: "(alarm" in rig.reason(), "the alarm's text")
+    assert re.search(r"joint \d (is too fast|lags)|target jumps", rig.reason()), rig.reason()
+    assert not rig.driver.status().moving
 
 
 def test_an_alarm_at_start_can_be_cleared_and_enabled(make_rig, waiter: Wait) -> None:

@@ -3,6 +3,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock
 from hiors_core.kinematics import ArmKinematics
 from hiors_core.robot import load_robot
-from hiors_interfaces.msg import ControlCommand, ExecutedAction
+from hiors_interfaces.msg import ControlCommand, DriverState, ExecutedAction
 from hiors_ros.conversions import to_array
 from hiors_sim.dobot import DobotEmulator
 from hiors_sim.plant import KinematicArm
@@ -42,6 +43,7 @@ class Graph(Witness):
         self.listen(JointState, "joint_states")
         self.listen(PoseStamped, "ee_pose/left")
         self.listen(ExecutedAction, "control/executed")
+        self.listen(DriverState, "driver/state")
         self.publisher = self.advertise(ControlCommand, "control/command")
         ports = self.emulator.ports
         self.arguments = {
@@ -57,6 +59,15 @@ class Graph(Witness):
 
     def start(self, **other: object) -> subprocess.Popen[str]:
         return super().start("hiors_xtrainer.driver_node", **self.arguments | other)
+
+    def told(self, state: int, words: str = "") -> None:
+        """Wait until driver/state says so of the left arm."""
+
+        def said() -> bool:
+            heard = [m for m in self.heard["driver/state"] if m.states]
+            return bool(heard) and heard[-1].states[0] == state and words in heard[-1].reasons[0]
+
+        self.spin_until(said, f"{state} on driver/state, with '{words}'")
 
     def close(self) -> None:
         super().close()
@@ -111,21 +122,27 @@ def test_node_drives_reports_recovers_and_ends(graph: Graph) -> None:
         assert (executed[-1].epoch, executed[-1].policy_version) == (4, "v000003")
         assert executed[-1].chunk_sequence == 9
 
+        graph.told(DriverState.READY)
         graph.emulator.call(lambda c: c.state.raise_alarm(117))
+        graph.told(DriverState.FAULT, "collision detected")
         refused = graph.call(Trigger, "driver/enable")
         assert not refused.success
         assert "collision detected" in refused.message
         assert graph.call(Trigger, "driver/clear_error").success
         assert graph.call(Trigger, "driver/enable").message == "left: enabled"
+        graph.told(DriverState.READY)
         timer.cancel()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+        graph.told(DriverState.DISCONNECTED, "its driver ended")
     finally:
         process.kill()
         process.communicate()
 
 
-def test_a_second_driver_of_the_arm_is_refused_and_the_first_drives_on(graph: Graph) -> None:
+def test_a_second_driver_of_the_arm_is_refused_and_the_first_drives_on(
+    graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     first = graph.start()
     try:
         graph.spin_until(lambda: bool(graph.heard["joint_states"]), "the first driver")
@@ -133,8 +150,15 @@ def test_a_second_driver_of_the_arm_is_refused_and_the_first_drives_on(graph: Gr
         _, text = second.communicate(timeout=DEADLINE)
         assert second.returncode == 2
         assert f"is already driven by process {first.pid}. Stop that driver first" in text
+        assert graph.emulator.call(lambda c: c.commands["enablerobot"]) == 1
+        elsewhere = graph.start(lock_folder=tmp_path_factory.mktemp("another_machine"))
+        _, text = elsewhere.communicate(timeout=DEADLINE)
+        assert elsewhere.returncode == 2
+        wanted = f"left of /driver/state is already driven by {socket.gethostname()}:{first.pid}"
+        assert wanted in text
         heard = len(graph.heard["joint_states"])
         graph.spin_until(lambda: len(graph.heard["joint_states"]) > heard + 10, "its feedback")
+        graph.told(DriverState.READY)
         assert graph.emulator.call(lambda c: c.commands["enablerobot"]) == 1
     finally:
         first.kill()

@@ -109,13 +109,20 @@ class Session:
             self.heard.statuses[message.episode_id] = message
 
     def wait(
-        self, condition: Callable[[], bool], seconds: float, what: str, beat: Callable[[], None]
+        self,
+        condition: Callable[[], bool],
+        seconds: float,
+        what: str | Callable[[], str],
+        beat: Callable[[], None],
     ) -> None:
-        """Wait until the condition holds, calling ``beat`` meanwhile, or raise HiorsError."""
+        """Wait until the condition holds, calling ``beat`` meanwhile, or raise HiorsError with
+        ``what`` was waited for.
+        """
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                raise HiorsError(f"Waited {seconds:.0f} s in vain for {what}.")
+                lacking = what if isinstance(what, str) else what()
+                raise HiorsError(f"Waited {seconds:.0f} s in vain for {lacking}.")
             beat()
             time.sleep(0.1)
 
@@ -129,11 +136,15 @@ class Session:
         self.wait(
             lambda: self.heard.control is not None and self.heard.control.ready,
             seconds,
-            "fresh streams of the robot (control/state says what lacks)",
+            lambda: f"a robot that is ready; control/state: {self._lacking()}",
             beat,
         )
         what = "executed actions (control/executed): the driver's log says why it sends none"
         self.wait(lambda: self.heard.executed, seconds, what, beat)
+
+    def _lacking(self) -> str:
+        control = self.heard.control
+        return "; ".join(control.problems) if control is not None else "is silent"
 
     def learner_up(self) -> bool:
         """Tell whether the learner has taken in the demonstrations and waits for episodes."""

@@ -76,7 +76,9 @@ function showControl(control) {
   const name = control.authority ?? "NONE";
   document.body.dataset.authority = name;
   text("authority", titleOf(control));
-  text("reason", control.reason ?? "");
+  const told = control.problems.includes(control.reason);
+  text("reason", told ? "" : (control.reason ?? ""));
+  document.body.classList.toggle("trouble", control.problems.length > 0);
   const problems = $("problems");
   if (problems.dataset.shown !== control.problems.join()) {
     problems.dataset.shown = control.problems.join();
