@@ -26,7 +26,7 @@ from hiors_link.upload import Uploads
 
 REMOTE = "learner.json"
 """Which run of which learner this run folder belongs to."""
-_LOOK = 0.01
+_LOOK = 0.02
 """Between two looks at the inbox [s]: one call of stat when nothing is new."""
 
 
