@@ -156,8 +156,8 @@ class Lab:
     def _task(self, name: str) -> Path:
         data = yaml.safe_load(config_file("tasks", TASK).read_text(encoding="utf-8"))
         path = self.folder / f"{TASK}_{name}.yaml"
-        own = {"name": path.stem, "threshold": ROBOTS[name]["threshold"], "time_limit": 60.0}
-        path.write_text(yaml.safe_dump(data | own))
+        data["acceptance"] |= {"m": ROBOTS[name]["threshold"]}
+        path.write_text(yaml.safe_dump(data | {"name": path.stem, "time_limit": 60.0}))
         return path
 
     def _params(self, name: str) -> Path:
