@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from hiors.graph import config_file
+from hiors.places import config_file
 from hiors_core.link import Link
 from hiors_core.robot import load_robot
 from hiors_core.task import load_task

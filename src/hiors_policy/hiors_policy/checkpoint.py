@@ -121,12 +121,12 @@ def load_checkpoint(
     if manifest.architecture.get("name") == PI0:
         large: Learnable = _pi0().load_policy(path, expect, device=device)
         return Checkpoint(policy=large, manifest=manifest, folder=path)
-    found = _read(path / MODEL, manifest)
+    content = _read(path / MODEL, manifest)
     try:
-        policy = _restore(manifest, robot, path, found)
+        policy = _restore(manifest, robot, path, content)
     finally:
         # The bytes that were hashed are those that were used. Damage explains any other trouble.
-        found.check(manifest.sha256)
+        content.check(manifest.sha256)
     return Checkpoint(policy=policy, manifest=manifest, folder=path)
 
 

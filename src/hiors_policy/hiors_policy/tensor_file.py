@@ -72,7 +72,7 @@ def read_hashed(path: Path) -> HashedBytes:
     """Read a file into memory; it is hashed meanwhile and, when that takes longer, afterwards."""
     size = path.stat().st_size
     data, digest, done = torch.empty(size, dtype=torch.uint8), hashlib.sha256(), 0
-    view = memoryview(data.numpy())
+    view = data.numpy().data
     pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
     try:
         with path.open("rb", buffering=0) as file:

@@ -4,8 +4,9 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class TensorFiles(Mapping[str, Tensor]):
     def __init__(self, path: Path) -> None:
         self.folder = path if path.is_dir() else path.parent
         self._stack = contextlib.ExitStack()
-        self._places: dict[str, tuple[BinaryIO, Place]] = {}
+        self._places: dict[str, tuple[BufferedReader, Place]] = {}
         try:
             for file in _files(path):
                 self._open(file)
@@ -45,7 +46,7 @@ class TensorFiles(Mapping[str, Tensor]):
         file, place = self._places[name]
         data = torch.empty(place.end - place.begin, dtype=torch.uint8)
         file.seek(place.begin)
-        if file.readinto(memoryview(data.numpy())) != len(data):
+        if file.readinto(data.numpy().data) != len(data):
             raise IntegrityError(f"{file.name} became shorter while it was read")
         return data.view(place.kind).view(place.shape)
 
