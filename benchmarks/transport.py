@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speed of the link on loopback, beside a raw socket copy and pickle+lz4 REQ/REP, in one run.
 
-    hiors bench transport [-- --repeat 5 --parts upload weights trainable]
+    hiors bench transport [-- --repeat 5 --parts upload weights trainable active]
 
 Sender and receiver are two processes. Every method moves the same random bytes in turn, so that
 the noise of the machine is in all of them alike; the ratios are medians of ratios within a turn.
@@ -12,6 +12,9 @@ pickle+lz4  ZeroMQ REQ/REP with a pickled, lz4-compressed message: the way of ag
             here as a stand-in; this is not agentlace, and lacks its formatting of log lines
 ours        hiors_link: episode stored, synced and announced before it is acknowledged; a
             checkpoint complete in the robot's folder. +curve: the same, encrypted
+
+trainable: an accepted episode's way into the training set, stage by stage. active: a checkpoint's
+way to the policy that drives. Both with the real processes, by files and by ZeroMQ.
 """
 
 import argparse
@@ -90,23 +93,6 @@ def serve_link(port: int, run: Path, keys: Path | None) -> None:
     server = Server(run, f"tcp://127.0.0.1:{port}", SteadyClock(), keys)
     server.run(stop)
     server.close()
-
-
-def serve_learner(run: Path) -> None:
-    """Take episodes in as the learner does, looking four times a second."""
-    from hiors_core.robot import load_robot
-    from hiors_learner.data import SampleReader
-    from hiors_learner.ingest import Ingest
-    from hiors_policy.flow_policy import FlowPolicy, FlowSettings
-
-    config = Path(__file__).parents[1] / "config"
-    robot = load_robot(config / "robots/xtrainer.yaml", ["left"])
-    policy = FlowPolicy(robot, FlowSettings(objects=("box", "hole")))
-    ingest = Ingest(run / "link", SampleReader(policy, 0.0005), SteadyClock())
-    (run / "ready").touch()
-    while True:
-        list(ingest.notices())
-        time.sleep(0.25)
 
 
 def raw_method(port: int, *, keep: bool) -> Method:
@@ -227,52 +213,13 @@ def compare(names: dict[str, int], unit: int, repeat: int, methods: dict[str, Me
             print(f"| {' | '.join(row)} |", flush=True)
 
 
-def trainable(ours: Ours, repeat: int) -> None:
-    """Print how long an accepted episode takes from its notice to the learner's ledger."""
-    from hiors_core.images import encode_jpeg
-    from hiors_core.robot import load_robot
-
-    config = Path(__file__).parents[1] / "config"
-    robot = load_robot(config / "robots/xtrainer.yaml", ["left"])
-    rough = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-    jpeg = encode_jpeg(np.ascontiguousarray(rough.repeat(10, 0).repeat(10, 1)))
-    times, size = [], 0
-    for i in range(repeat):
-        meta = EpisodeMeta(episode_id=f"t{i}", task="bench", names=robot.names)
-        recording = start_recording(ours.store, meta)
-        for tick in range(601):
-            stamp, position = START + to_ns(tick / 30.0), robot.home + 0.001 * tick
-            logged = recording.executed(
-                stamp, tick=tick, epoch=1, authority=Authority.HUMAN, position=position
-            )
-            recording.joint_state(stamp, position)
-            for name in ("box", "hole"):
-                recording.object_pose(name, stamp, np.array([0.1, -0.4, 0.05, 0, 0, 0, 1.0]))
-            for camera in ("top", "left_wrist", "right_wrist"):
-                if logged:
-                    recording.jpeg(camera, logged, jpeg)
-        size = recording.finish("labelled").size
-        folder = ours.store.path(f"t{i}")
-        sha256 = sha256_file(folder / "manifest.json")
-        notice = Notice(episode_id=f"t{i}", path=str(folder), sha256=sha256, task="bench")
-        ledger = Link(ours.run / "link")
-        begun = time.perf_counter()
-        ours.link.send(notice)
-        ours.until(lambda n=f"t{i}", at=ledger: n in {e.episode_id for e in at.ledger()})
-        times.append(time.perf_counter() - begun)
-    p95 = float(np.percentile(times, 95))
-    print(
-        f"accepted episode of 20 s, 3 cameras, 200 transitions, {size / 1e6:.1f} MB, to trainable:"
-        f" median {statistics.median(times):.2f} s, p95 {p95:.2f} s, n = {len(times)}"
-    )
-
-
 def main() -> int:
     """Start the receivers and run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--episodes", type=int, default=12, help="of the part 'trainable'")
     parser.add_argument("--most", type=int, default=500, help="largest payload [MB]")
-    parts = ("upload", "weights", "trainable")
+    parts = ("upload", "weights", "trainable", "active")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts)
     parser.add_argument("--folder", type=Path, help="where files go; /dev/shm leaves the disk out")
     parser.add_argument("--role", help=argparse.SUPPRESS)
@@ -283,7 +230,16 @@ def main() -> int:
         _serve(options)
         return 0
     with tempfile.TemporaryDirectory(prefix="transport-", dir=options.folder) as folder:
-        _measure(options, Path(folder))
+        if {"upload", "weights"} & set(options.parts):
+            _measure(options, Path(folder))
+        if "trainable" in options.parts:
+            import _trainable
+
+            _trainable.report(Path(folder), options.episodes)
+        if "active" in options.parts:
+            import _active
+
+            _active.report(Path(folder), options.repeat, options.most)
     return 0
 
 
@@ -291,9 +247,7 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
     keys = base / "keys"
     for name in ("learner", "robot1"):
         new_identity(keys, name)
-    ports = {
-        role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve", "fresh")
-    }
+    ports = {role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve")}
     curve = ["--keys", str(keys)]
     children = [
         _start(role.partition("+")[0] if "raw" in role else role, port, base, words)
@@ -301,14 +255,13 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
         for words in [curve if role == "curve" else []]
     ]
     try:
-        if {"upload", "weights"} & set(options.parts):
-            plain = Ours(base / "robot", ports["plain"], base / "plain", None)
-            secure = Ours(base / "robot+", ports["curve"], base / "curve", keys)
-            raw: dict[str, Method] = {
-                "raw": raw_method(ports["raw"], keep=False),
-                "raw+disk": raw_method(ports["raw+disk"], keep=True),
-                "pickle+lz4": pickle_method(ports["pickle"]),
-            }
+        plain = Ours(base / "robot", ports["plain"], base / "plain", None)
+        secure = Ours(base / "robot+", ports["curve"], base / "curve", keys)
+        raw: dict[str, Method] = {
+            "raw": raw_method(ports["raw"], keep=False),
+            "raw+disk": raw_method(ports["raw+disk"], keep=True),
+            "pickle+lz4": pickle_method(ports["pickle"]),
+        }
         small = {n: c for n, c in WEIGHTS.items() if c <= options.most}
         if "upload" in options.parts:
             few = {n: c for n, c in UPLOADS.items() if c * TRANSITION <= options.most * 1e6}
@@ -322,12 +275,6 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
                 "ours+curve transfer": lambda data: secure.publish(data)[1],
             }
             compare(small, 1_000_000, options.repeat, {**raw, **ours})
-        if "trainable" in options.parts:
-            fresh = Ours(base / "robot2", ports["fresh"], base / "fresh", None)
-            children.append(_start("learner", 0, fresh.run, []))
-            while not (fresh.run / "ready").exists():
-                time.sleep(0.1)
-            trainable(fresh, options.repeat)
     finally:
         for child in children:
             child.kill()
@@ -341,7 +288,9 @@ def _serve(options: argparse.Namespace) -> None:
     elif options.role == "pickle":
         serve_pickle(options.port)
     elif options.role == "learner":
-        serve_learner(folder)
+        import _trainable
+
+        _trainable.learn(folder)
     else:
         serve_link(options.port, folder / options.role, options.keys)
 

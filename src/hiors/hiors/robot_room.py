@@ -2,6 +2,7 @@
 """The room of the robot: its driver, and in simulation the simulated robot behind it."""
 
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,11 +48,14 @@ def robot_nodes(run: Run) -> Iterator[NodeSpec]:
 
 
 def _dobot_addresses(run: Run) -> dict[str, Any]:
-    """Give each arm a loopback address of its own, another in each ROS domain."""
+    """Give each arm a loopback address of its own, another in each ROS domain and namespace."""
     domain = int(os.environ.get("ROS_DOMAIN_ID", "0") or 0)
+    name = run.args.namespace.strip("/")
+    share = zlib.crc32(name.encode())
+    network, pair = (1 + share % 254, share // 254 % 126) if name else (0, 0)
     addresses: dict[str, Any] = {}
     for index, arm in enumerate(run.arms):
-        addresses[f"{arm}.host"] = f"127.0.{domain}.{index + 1}"
+        addresses[f"{arm}.host"] = f"127.{network}.{domain}.{2 * pair + index + 1}"
         addresses[f"{arm}.gripper_port"] = run.folder / "devices" / f"{arm}_gripper"
     return addresses
 

@@ -2,6 +2,7 @@
 """The graph: who runs for which arguments, with parameters that the nodes really declare."""
 
 import xml.etree.ElementTree as ET
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,18 @@ def test_driver_and_simulator_meet_at_the_same_addresses(
         for key in (f"{arm}.host", f"{arm}.gripper_port"):
             assert node(graph, "driver").parameters[key] == node(graph, "sim").parameters[key]
         assert node(graph, "driver").parameters[f"{arm}.host"] == host
+
+
+def test_simulated_robots_of_one_domain_do_not_meet(tmp_path: Path) -> None:
+    hosts = [
+        node(build_graph(args(tmp_path, arms="both", namespace=name)), "sim").parameters[
+            f"{a}.host"
+        ]
+        for name in ("", "robot1", "robot2", "lab/robot1")
+        for a in ("left", "right")
+    ]
+    assert len(set(hosts)) == len(hosts)
+    assert all(ip_address(host).is_loopback for host in hosts)
 
 
 def test_a_real_robot_has_the_addresses_of_its_file_for_the_arms_in_use(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Everything is derived from files, so a restart loses nothing and sends nothing t
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 from hiors_core.acceptance import AcceptanceRules, Decision, accept
 from hiors_core.clock import to_ns
@@ -34,6 +35,8 @@ class Change(Enum):
 
 
 _NOTHING = Label()
+_AGAIN = to_ns(0.5)
+"""After which an episode is looked at again even if nothing seems to have changed [ns]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,17 @@ class Event:
     label: Label = _NOTHING
     decision: Decision | None = None
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """State of a folder when it was looked at, and when that is due again [ns]."""
+
+    mark: int | None
+    due: int
+
+
+_NEVER = _Look(None, -1)
 
 
 class Bridge:
@@ -73,6 +87,8 @@ class Bridge:
         self._grace = to_ns(label_grace)
         self._no_op_threshold = no_op_threshold
         self._settled: set[str] = set()
+        self._looks: dict[str, _Look] = {}
+        self._scanned = _NEVER
         self._starts: dict[str, Start] = {}
         self._learned = {entry.episode_id for entry in link.ledger()}
         self.troubled: dict[str, str] = {}
@@ -80,9 +96,13 @@ class Bridge:
     def step(self, now: int) -> list[Event]:
         """Decide what is due at ``now`` [ns], send what is accepted, and return what changed."""
         events = self._learnt()
-        for episode_id in self._store.ids():
-            if episode_id in self._settled:
+        self._scan(now)
+        for episode_id, look in list(self._looks.items()):
+            mark = _mark(self._store.episodes / episode_id)
+            if mark is None or (mark == look.mark and now < look.due):
                 continue
+            # What follows may change the folder again: then it is looked at again.
+            self._looks[episode_id] = _Look(mark, now + _AGAIN)
             try:
                 event = self._look(episode_id, now)
             except (HiorsError, OSError) as error:
@@ -93,13 +113,29 @@ class Bridge:
                 events.append(event)
         return events
 
+    def _scan(self, now: int) -> None:
+        """Find new episodes. A folder's mark is as coarse as the kernel's clock, so it is read now
+        and then in any case.
+        """
+        mark = _mark(self._store.episodes)
+        if mark == self._scanned.mark and now < self._scanned.due:
+            return
+        self._scanned = _Look(mark, now + _AGAIN)
+        there = set(self._store.ids()) - self._settled
+        self._looks = {name: self._looks.get(name, _NEVER) for name in sorted(there)}
+
     def _look(self, episode_id: str, now: int) -> Event | None:
         decision = self._store.decision(episode_id)
         if decision is not None:
             self._settle(episode_id, decision)
             return None
         label = self._store.label(episode_id)
-        if label.outcome == Outcome.NONE or now < label.stamp + self._grace:
+        if label.outcome == Outcome.NONE:
+            return None
+        due = label.stamp + self._grace
+        if now < due:
+            look = self._looks[episode_id]
+            self._looks[episode_id] = _Look(look.mark, min(look.due, due))
             return None
         return self._judge(episode_id, label, now)
 
@@ -163,6 +199,7 @@ class Bridge:
                 )
             )
         self._settled.add(episode_id)
+        self._looks.pop(episode_id, None)
 
     def _learnt(self) -> list[Event]:
         events = []
@@ -184,6 +221,13 @@ class Bridge:
             )
         except HiorsError:
             return Event(change=Change.LEARNED, episode_id=episode_id)
+
+
+def _mark(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _change(decision: Decision) -> Change:

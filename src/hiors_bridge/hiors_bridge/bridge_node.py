@@ -22,7 +22,11 @@ from hiors_ros.diagnostics import Level
 from hiors_ros.episodes import status_message
 from hiors_ros.node import HiorsNode, run_node
 
-_PERIOD = 0.25
+_LOOK = 0.05
+"""Between two looks at labels, ledger and checkpoints [s]; a few calls of stat when there is
+nothing new.
+"""
+_REPORT = 0.25
 _PRUNE_PERIOD = 60.0
 _GIB = 1 << 30
 _STATES = {
@@ -59,20 +63,24 @@ class BridgeNode(HiorsNode):
         self._statuses = self.advertise(EpisodeStatus, "episode/status")
         self._learner = self.advertise(LearnerStatus, "learner/status")
         self._checkpoints = self.advertise(CheckpointInfo, "learner/checkpoint")
-        self.create_timer(_PERIOD, self._step)
+        self.create_timer(_LOOK, self._look)
+        self.create_timer(_REPORT, self._report)
         if p.store_limit_gib > 0.0:
             self.create_timer(_PRUNE_PERIOD, self._prune)
 
-    def _step(self) -> None:
+    def _look(self) -> None:
         now = self.now_ns()
         for event in self._bridge.step(now):
             self._announce(event, now)
+        self._look_for_checkpoint()
+
+    def _report(self) -> None:
+        now = self.now_ns()
         waiting = self._spool.look()
         status = learner_status(self._link, now, self._settings.status_timeout)
         if waiting.full:
             status.message = f"{waiting.full}. {status.message}"
         self._learner.publish(status)
-        self._look_for_checkpoint()
         self._tell_of_spool(waiting)
         troubled = self._bridge.troubled
         text = "; ".join(f"{i}: {why}" for i, why in list(troubled.items())[:3])

@@ -19,11 +19,13 @@ from hiors_bridge.bridge_node import BridgeNode
 from hiors_bridge.learner import learner_status
 from hiors_bridge.parameters import BridgeParameters, acceptance_rule
 from hiors_core.clock import NS, SteadyClock
+from hiors_core.errors import InvalidValue
 from hiors_core.link import Link
 from hiors_core.store import EpisodeStore
 from hiors_core.task import load_task
 from hiors_interfaces.msg import CheckpointInfo, EpisodeStatus, LearnerStatus
 from hiors_link.incoming import Limits
+from hiors_link.keys import new_identity
 from hiors_link.server import Server
 from hiors_ros import qos
 
@@ -141,6 +143,58 @@ def test_decisions_ledger_and_checkpoints_reach_the_topics(ros, tmp_path):
         executor.shutdown()
         node.destroy_node()
         panel.destroy_node()
+
+
+def test_a_wrong_key_keeps_the_episode_here_and_is_told(ros, tmp_path):
+    for side in ("here", "there"):
+        for name in ("learner", "robot1"):
+            new_identity(tmp_path / side, name)
+    store = EpisodeStore(tmp_path / "store")
+    labelled(store, "a")
+    server = Server(
+        tmp_path / "learner", "tcp://127.0.0.1:0", SteadyClock(), keys=tmp_path / "there"
+    )
+    values = {
+        "store": str(store.root),
+        "link": str(tmp_path / "link"),
+        "checkpoints": str(tmp_path / "checkpoints"),
+        "robot_file": str(ROBOT_FILE),
+        "task_file": str(TASK_FILE),
+        "arms": ["left"],
+        "learner": server.address,
+        "actor": "robot1",
+        "keys": str(tmp_path / "here"),
+    }
+    parameters = [Parameter(k, value=v) for k, v in values.items()]
+    node = BridgeNode(parameter_overrides=parameters)
+    panel = Node("panel")
+    told: dict[str, str] = {}
+    panel.create_subscription(
+        DiagnosticArray,
+        "/diagnostics",
+        lambda array: told.update({s.name.split(": ")[1]: s.message for s in array.status}),
+        10,
+    )
+    executor = SingleThreadedExecutor()
+    for each in (node, panel):
+        executor.add_node(each)
+    try:
+        end = time.monotonic() + 60.0
+        while "key" not in told.get("link", "") or not list((tmp_path / "link/inbox").iterdir()):
+            assert time.monotonic() < end, told
+            executor.spin_once(timeout_sec=0.02)
+            server.step(0.02)
+        assert "no answer from the learner" in told["link"]
+        assert not list(tmp_path.glob("learner/robots/*"))
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        panel.destroy_node()
+        server.close()
+    (tmp_path / "here" / "robot1.key").write_text("{}")
+    with pytest.raises(InvalidValue, match=r"robot1\.key"):
+        BridgeNode(parameter_overrides=parameters)
 
 
 def test_a_learner_elsewhere_gets_the_episodes_and_diagnostics_tell_of_the_link(ros, tmp_path):

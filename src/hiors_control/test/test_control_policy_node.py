@@ -3,13 +3,17 @@
 listens.
 """
 
+import hashlib
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 
 pytest.importorskip("rclpy")
 
@@ -24,11 +28,15 @@ from sensor_msgs.msg import JointState
 
 from hiors_control.policy_node import PolicyNode
 from hiors_core.authority import Authority
+from hiors_core.durable import write_document
 from hiors_core.errors import UnknownName
+from hiors_core.manifest import EpisodeMeta
+from hiors_core.recording import start_recording
 from hiors_core.robot import load_robot
+from hiors_core.store import EpisodeStore
 from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
-from hiors_policy.checkpoint import MODEL, save_checkpoint
+from hiors_policy.checkpoint import MANIFEST, MODEL, save_checkpoint
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.network import NetworkSettings
 from hiors_ros import qos
@@ -247,6 +255,82 @@ def test_a_bad_checkpoint_is_refused_and_the_old_one_serves_on(graph: Graph, tmp
     count = len(graph.world.chunks)
     graph.until(lambda: len(graph.world.chunks) > count + 1)
     assert graph.world.chunks[-1].policy_version == "v000001"
+
+
+def spoil(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Change the manifest or the weights (under "tensors") of a checkpoint, hashes made right."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest.pop("digest")
+    content = {"tensors": safetensors.torch.load((folder / MODEL).read_bytes()), **manifest}
+    change(content)
+    data = safetensors.torch.save(content.pop("tensors"))
+    (folder / MODEL).write_bytes(data)
+    content |= {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    write_document(folder / MANIFEST, content)
+    return folder
+
+
+def test_every_kind_of_bad_checkpoint_is_refused_with_the_reason(graph: Graph, tmp_path: Path):
+    graph.drive()
+
+    def not_a_number(content: dict[str, Any]) -> None:
+        next(iter(content["tensors"].values())).view(-1)[0] = float("nan")
+
+    def other_names(content: dict[str, Any]) -> None:
+        content["spec"]["names"] = ["elbow", *content["spec"]["names"][1:]]
+
+    def other_weights(content: dict[str, Any]) -> None:
+        content["tensors"]["action_mean"].add_(0.1)
+
+    truncated = save(tmp_path, "v000002")
+    (truncated / MODEL).write_bytes((truncated / MODEL).read_bytes()[:-100])
+    network = NetworkSettings(width=16, blocks=1, head="diffusion")
+    bad = {
+        "bytes long instead of": truncated,
+        "diffusion_mlp instead of flow_mlp": save(tmp_path, "v000003", network=network),
+        "names: left_joint1": save(tmp_path, "v000004", kind="joint"),
+        "names: elbow": spoil(save(tmp_path, "v000005"), other_names),
+        "not finite": spoil(save(tmp_path, "v000006"), not_a_number),
+        "canned observation": spoil(save(tmp_path, "v000007"), other_weights),
+        "cannot read": tmp_path / "v000008",
+    }
+    for reason, folder in bad.items():
+        graph.announce(folder)
+        graph.until(lambda r=reason: r in graph.world.diagnostics.get("checkpoint", ""))
+        assert graph.world.diagnostics["checkpoint"].startswith("refused")
+        count = len(graph.world.chunks)
+        graph.until(lambda c=count: len(graph.world.chunks) > c)
+        assert graph.world.chunks[-1].policy_version == "v000001"
+
+
+def test_a_checkpoint_that_is_worse_on_held_out_episodes_is_refused(
+    make: Callable[..., Graph], tmp_path: Path
+):
+    held_out = EpisodeStore(tmp_path / "held-out")
+    meta = EpisodeMeta(episode_id="h1", task="t", robot="xtrainer", names=ROBOT.names)
+    recording = start_recording(held_out, meta)
+    pose = np.array([-0.2, -0.37, 0.09, 0.0, 0.0, 0.0, 1.0])
+    for tick in range(61):
+        stamp, position = 10**18 + tick * 33_333_333, ROBOT.home + 0.001 * tick
+        recording.joint_state(stamp, position)
+        recording.object_pose("box", stamp, pose)
+        recording.object_pose("hole", stamp, pose)
+        recording.executed(stamp, tick=tick, epoch=1, authority=Authority.HUMAN, position=position)
+    recording.finish("labelled")
+    calm = FlowPolicy(ROBOT, FlowSettings(objects=("box", "hole"), horizon=8))
+    calm.network.action_std.fill_(0.001)
+    wild = FlowPolicy(ROBOT, FlowSettings(objects=("box", "hole"), horizon=8))
+    wild.network.action_std.fill_(0.5)
+    for version, policy in (("v000001", calm), ("v000002", wild), ("v000003", calm)):
+        save_checkpoint(tmp_path / version, policy, version=version, step=1)
+    graph = make(checkpoint=str(tmp_path / "v000001"), gate=str(held_out.root))
+    graph.start()
+    graph.drive()
+    graph.announce(tmp_path / "v000002")
+    graph.until(lambda: "worse than the policy" in graph.world.diagnostics.get("checkpoint", ""))
+    assert graph.world.chunks[-1].policy_version == "v000001"
+    graph.announce(tmp_path / "v000003")
+    graph.fresh("v000003")
 
 
 def test_what_a_person_loads_stays_until_they_ask_for_the_newest(graph: Graph, tmp_path: Path):

@@ -7,7 +7,8 @@ Knows nothing of what the files mean.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,37 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes, point: str = "write") -> None:
+def fsync_all(paths: Iterable[Path]) -> None:
+    """Bring files and folders to the disk at once, so that the file system does it in one go."""
+    waiting = list(paths)
+    with ThreadPoolExecutor(max(1, len(waiting))) as pool:
+        list(pool.map(fsync_path, waiting))
+
+
+def write_atomic(path: Path, data: bytes, point: str = "write", *, sync: bool = True) -> None:
     """Replace ``path`` by a file with ``data``.
 
     A crash leaves the old file or the new one, never a part.
+
+    Args:
+        sync: bring it to the disk. Without, that holds for a crash of the process only: for what
+            can be had again after a power cut.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         crash_point(f"{point}:aside")
         os.replace(aside, path)
     except OSError:
         aside.unlink(missing_ok=True)
         raise
     crash_point(f"{point}:replaced")
-    fsync_path(path.parent)
+    if sync:
+        fsync_path(path.parent)
 
 
 def sha256_file(path: Path) -> str:
@@ -63,11 +77,13 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_document(path: Path, content: Mapping[str, Any], point: str = "write") -> None:
+def write_document(
+    path: Path, content: Mapping[str, Any], point: str = "write", *, sync: bool = True
+) -> None:
     """Write JSON atomically with a digest, so that read_document sees every flipped bit."""
     body = {**content, "digest": _digest(content)}
     text = json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False)
-    write_atomic(path, f"{text}\n".encode(), point)
+    write_atomic(path, f"{text}\n".encode(), point, sync=sync)
 
 
 def read_document(path: Path) -> dict[str, Any]:

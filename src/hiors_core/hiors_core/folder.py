@@ -5,7 +5,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from hiors_core.durable import fsync_path, read_document, sha256_file, write_document
+from hiors_core.durable import read_document, sha256_file, write_document
 from hiors_core.errors import IntegrityError
 from hiors_core.manifest import FileEntry, Manifest, manifest_from_json, manifest_to_json
 from hiors_core.owner import OWNER
@@ -75,7 +75,6 @@ def clear_scaffold(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink()
-    fsync_path(folder)
 
 
 def remove_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ OpenCV is loaded on first use.
 """
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from threading import Lock
 
 import numpy as np
@@ -60,12 +60,15 @@ class ImageTracks:
         """Names of the cameras in the bag."""
         return tuple(sorted(n for t in self._reader.topics if (n := camera_name(t))))
 
-    def newest(self, stamp: int) -> Mapping[str, Image]:
-        """Decode the newest image of every camera that was logged at ``stamp`` [ns] or before."""
+    def newest(self, stamp: int, cameras: Collection[str] | None = None) -> Mapping[str, Image]:
+        """Decode the newest image of every camera that was logged at ``stamp`` [ns] or before.
+
+        Only of ``cameras``, when they are given.
+        """
         found = {}
         for camera, (stamps, images) in self._load().items():
             place = bisect.bisect_right(stamps, stamp)
-            if place:
+            if place and (cameras is None or camera in cameras):
                 found[camera] = decode_jpeg(images[place - 1])
         return found
 

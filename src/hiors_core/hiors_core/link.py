@@ -63,10 +63,19 @@ class Link:
         self._status = self.root / "status.json"
         self._read = 0
 
-    def send(self, notice: Notice) -> None:
-        """Leave a notice for the learner; the same one again replaces it."""
+    def send(self, notice: Notice, *, sync: bool = True) -> None:
+        """Leave a notice for the learner; the same one again replaces it.
+
+        ``sync`` brings it to the disk.
+        """
         name = f"{check_episode_id(notice.episode_id)}.json"
-        write_atomic(self.inbox / name, json.dumps(asdict(notice)).encode(), "notice")
+        data = json.dumps(asdict(notice)).encode()
+        write_atomic(self.inbox / name, data, "notice", sync=sync)
+
+    @property
+    def mark(self) -> int:
+        """What changes with the inbox; two changes within the kernel's tick may give the same."""
+        return self.inbox.stat().st_mtime_ns
 
     def waiting(self) -> list[str]:
         """Return the ids of the episodes that wait, oldest first."""
@@ -112,7 +121,7 @@ class Link:
 
     def set_status(self, content: Mapping[str, Any]) -> None:
         """Copy what a learner on another host says of itself."""
-        write_atomic(self._status, json.dumps(content).encode(), "status")
+        write_atomic(self._status, json.dumps(content).encode(), "status", sync=False)
 
     def ledger(self) -> list[LedgerEntry]:
         """Return all entries; a torn line is skipped."""

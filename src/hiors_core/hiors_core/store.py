@@ -15,6 +15,7 @@ from hiors_core.acceptance import Decision, decision_from_json, decision_to_json
 from hiors_core.bag import BagReader, BagWriteError, free_space
 from hiors_core.durable import (
     crash_point,
+    fsync_all,
     fsync_path,
     read_document,
     sha256_file,
@@ -228,7 +229,7 @@ class EpisodeStore:
         return target
 
     def publish(self, folder: Path) -> Path:
-        """Move a complete folder from recording/ to episodes/."""
+        """Move a complete folder, its files on the disk, from recording/ to episodes/."""
         target = self.episodes / folder.name
         with self._locked():
             if target.exists():
@@ -237,8 +238,7 @@ class EpisodeStore:
             crash_point("seal:cleared")
             os.rename(folder, target)
         crash_point("seal:renamed")
-        fsync_path(self.episodes)
-        fsync_path(self.recording)
+        fsync_all((target, self.episodes, folder.parent))
         return target
 
     @contextmanager

@@ -4,18 +4,23 @@ episode's folder.
 """
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiors_core.episode import load_episode, transitions
+from hiors_core.episode import Episode, Transition, load_episode, transitions
 from hiors_core.errors import InvalidValue
 from hiors_core.filters import keep_moving
+from hiors_core.observation import Observation
 from hiors_policy.learnable import Learnable
+
+_DECODERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,10 @@ class Samples:
         """Return the chosen rows."""
         return Samples.of(array[index] for array in self.arrays())
 
+    def enlarged(self, rows: int) -> "Samples":
+        """Return a copy with room for ``rows`` rows; what is in those that are new is open."""
+        return Samples.of(_enlarged(array, rows) for array in self.arrays())
+
 
 class SampleReader:
     """Turns the folder of an episode into Samples for one policy."""
@@ -67,23 +76,31 @@ class SampleReader:
         """
         policy, spec = self._policy, self._policy.spec
         episode = load_episode(folder)
-        found = transitions(
-            episode,
-            spec.kind,
-            spec.horizon,
-            spec.dt,
-            policy.robot,
-            images=bool(spec.cameras),
-        )
+        found = transitions(episode, spec.kind, spec.horizon, spec.dt, policy.robot)
         kept = keep_moving(found, self._noop)
         rows = empty(policy, len(kept))
-        for i, one in enumerate(kept):
-            row = policy.row(one.observation, episode.instruction, one.actions)
+        for i, (one, seen) in enumerate(zip(kept, self._seen(episode, kept), strict=True)):
+            row = policy.row(seen, episode.instruction, one.actions)
             rows.states[i], rows.images[i], rows.tokens[i] = row.state, row.images, row.tokens
             rows.actions[i], rows.mask[i], rows.weight[i] = row.actions, one.mask, 1.0
         if not np.all(np.isfinite(rows.actions)):
             raise InvalidValue(f"Episode {folder.name} has actions that are not finite")
         return rows
+
+    def _seen(self, episode: Episode, kept: Sequence[Transition]) -> Iterator[Observation]:
+        """Yield the observations with the images that the policy sees, decoded and shrunk."""
+        policy, cameras = self._policy, self._policy.spec.cameras
+        if not cameras:
+            yield from (one.observation for one in kept)
+            return
+
+        def look(one: Transition) -> Observation:
+            seen = one.observation
+            images = episode.images.newest(seen.stamp, cameras)
+            return replace(seen, images={n: policy.shrink(i) for n, i in images.items()})
+
+        with ThreadPoolExecutor(_DECODERS, thread_name_prefix="jpeg") as pool:
+            yield from pool.map(look, kept)
 
 
 def empty(policy: Learnable, rows: int = 0) -> Samples:
@@ -105,22 +122,33 @@ class Pool:
     """Samples that grow by whole episodes; rows keep their place."""
 
     def __init__(self, start: Samples) -> None:
-        self._parts = [start]
-        self._count = len(start)
+        self._rows, self._count = start, len(start)
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, samples: Samples) -> None:
         """Append the rows of an episode."""
-        self._parts.append(samples)
-        self._count += len(samples)
+        before, self._count = self._count, self._count + len(samples)
+        if self._count > len(self._rows):
+            # Twice as many: a row is moved once or twice, however many episodes follow. Memory
+            # that is not yet written to costs nothing.
+            self._rows = self._first(before).enlarged(max(self._count, 2 * before))
+        for own, new in zip(self._rows.arrays(), samples.arrays(), strict=True):
+            own[before : self._count] = new
 
     def all(self) -> Samples:
         """Return all rows in the order in which they were added."""
-        if len(self._parts) > 1:
-            self._parts = [join(self._parts)]
-        return self._parts[0]
+        return self._first(self._count)
+
+    def _first(self, count: int) -> Samples:
+        return Samples.of(array[:count] for array in self._rows.arrays())
+
+
+def _enlarged(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    result = np.empty((rows, *array.shape[1:]), array.dtype)
+    result[: len(array)] = array
+    return result
 
 
 def join(parts: list[Samples]) -> Samples:

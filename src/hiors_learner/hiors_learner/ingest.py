@@ -64,11 +64,13 @@ class Ledger:
     def append(self, entry: Entry) -> None:
         """Add a line and sync it."""
         line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
+        new = not self._path.exists()
         with self._path.open("ab") as file:
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
-        fsync_path(self._path.parent)
+        if new:
+            fsync_path(self._path.parent)
         self.entries[entry.episode_id] = entry
 
     def _read(self) -> Iterator[Entry]:

@@ -18,6 +18,7 @@ from hiors_core.store import EpisodeStore
 from hiors_learner.arguments import Arguments
 from hiors_learner.data import SampleReader, Samples
 from hiors_learner.ingest import Entry, Ingest, Taken, successes
+from hiors_learner.intake import Intake
 from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
 from hiors_learner.publisher import Publisher, newest_published
@@ -27,7 +28,8 @@ from hiors_learner.team import Command
 from hiors_learner.training_set import DEMONSTRATION, ONLINE
 
 KINDS = (DEMONSTRATION, ONLINE)
-_POLL = 0.25
+_IDLE = 0.02
+"""Between two looks for something to do [s]."""
 
 
 class OnlineLead:
@@ -47,13 +49,13 @@ class OnlineLead:
         self._checkpoints = run / "checkpoints"
         self._checkpoints.mkdir(parents=True, exist_ok=True)
         self._ingest = Ingest(run / "link", reader, clock)
-        self._source: Iterator[Taken] = self._first(demos or run / "demos")
+        self._known: Iterator[Taken] = self._first(demos or run / "demos")
+        self._intake = Intake(self._ingest)
         self._status = StatusFile(run / "link" / "status.json", clock)
         log_every = self._settings.output.log_every
         self._metrics = Metrics(run / "learner" / "metrics.jsonl", log_every, clock)
         self._published = self._saved = 0
         self._checkpoint, self._newest_step = newest_published(self._checkpoints)
-        self._next_poll = 0
         self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self._robots: dict[str, int] = {}
         self.pending: Samples | None = None
@@ -70,6 +72,7 @@ class OnlineLead:
         if new >= self._settings.output.publish_every:
             self._publish()
         if self.stop:
+            self._intake.close()
             return (Command.SAVE, 0) if self._unsaved else (Command.STOP, 0)
         taken = self._next_item()
         if taken is not None:
@@ -142,16 +145,11 @@ class OnlineLead:
         return 1 + list(self._robots).index(name)
 
     def _next_item(self) -> Taken | None:
-        item = next(self._source, None)
-        if item is None and self._clock.now() >= self._next_poll:
-            self._next_poll = self._clock.now() + to_ns(_POLL)
-            self._source = self._ingest.notices()
-            item = next(self._source, None)
-        return item
+        return next(self._known, None) or self._intake.next()
 
     def _idle(self, state: State, message: str) -> tuple[Command, int]:
         self.report(state, message)
-        self._clock.sleep_until(self._clock.now() + to_ns(0.05))
+        self._clock.sleep_until(self._clock.now() + to_ns(_IDLE))
         return Command.IDLE, 0
 
     def _publish(self) -> None:

@@ -78,7 +78,9 @@ class StatusFile:
             "pid": os.getpid(),
             "stamp_ns": now,
         }
-        write_atomic(self._path, json.dumps(content, allow_nan=False).encode(), "status")
+        write_atomic(
+            self._path, json.dumps(content, allow_nan=False).encode(), "status", sync=False
+        )
 
 
 class Metrics:

@@ -26,6 +26,8 @@ from hiors_link.upload import Uploads
 
 REMOTE = "learner.json"
 """Which run of which learner this run folder belongs to."""
+_LOOK = 0.02
+"""Between two looks at the inbox [s]: one call of stat when nothing is new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Actor:
         """Talk until told to stop."""
         try:
             while not stop.is_set():
-                self.step(0.05)
+                self.step(_LOOK)
         finally:
             self.close()
 

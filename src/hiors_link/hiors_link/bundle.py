@@ -6,11 +6,9 @@ Knows no socket and not what the files mean.
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiors_core.durable import fsync_path
 from hiors_core.errors import InvalidValue
 
 LATEST, MODEL, MANIFEST = "latest.json", "model.safetensors", "manifest.json"
@@ -84,13 +82,6 @@ class Bundle:
             if found < size:
                 break
         return done
-
-    def sync(self, folder: Path) -> None:
-        """Bring files and folder to the disk."""
-        # At once, so that the file system brings them to the disk in one go.
-        with ThreadPoolExecutor(len(self.files)) as pool:
-            list(pool.map(fsync_path, [folder / name for name, _ in self.files]))
-        fsync_path(folder)
 
     def _pieces(self, offset: int, size: int) -> Iterator[tuple[str, int, int]]:
         begin = 0

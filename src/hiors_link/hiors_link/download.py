@@ -152,7 +152,7 @@ class Downloads:
             self.problem = str(error)
             return
         content = {"version": final.name, "path": str(final.absolute()), "sha256": sha256}
-        write_document(self.checkpoints / LATEST, content, "latest")
+        write_document(self.checkpoints / LATEST, content, "latest", sync=False)
         self._have, self.problem = (final.name, sha256), ""
 
     def _newest_here(self) -> tuple[str, str]:

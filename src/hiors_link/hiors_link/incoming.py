@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hiors_core.durable import crash_point, sha256_file
+from hiors_core.durable import crash_point, fsync_all, sha256_file
 from hiors_core.errors import HiorsError, IntegrityError
 from hiors_core.folder import (
     DECISION,
@@ -70,6 +70,17 @@ class Incoming:
     """Episodes of the ledger with the SHA-256 of their manifest."""
     stored: dict[str, int] = field(default_factory=dict)
     """Episodes that were stored since the start, by robot."""
+
+    def announce_missing(self) -> None:
+        """Announce stored episodes that the learner has neither taken in nor refused."""
+        for folder in self.run.glob(f"{ROBOTS}/*/episodes/*"):
+            name = folder.name
+            if name in self.learned or self.link.notice(name) or self._refused_before(name):
+                continue
+            try:
+                self._announce(folder, sha256_file(folder / MANIFEST), read_manifest(folder).task)
+            except (HiorsError, OSError) as error:
+                log.error("%s cannot be announced: %s", folder, error)
 
     def offer(self, message: Message) -> Answer:
         """Say where to go on with an episode, or that it is here, or why not."""
@@ -183,7 +194,7 @@ class Incoming:
         except HiorsError as error:
             shutil.rmtree(arrival.folder.parent, ignore_errors=True)
             return _refuse(arrival.episode_id, str(error), again=True)
-        arrival.bundle.sync(arrival.folder)
+        fsync_all([arrival.folder / name for name in arrival.bundle.names])
         crash_point("incoming:synced")
         store = EpisodeStore(self.run / ROBOTS / arrival.actor)
         folder = store.publish(arrival.folder)
@@ -210,15 +221,15 @@ class Incoming:
 
     def _announce(self, folder: Path, sha256: str, task: str) -> None:
         actor = folder.parents[1].name
-        self.link.send(
-            Notice(
-                episode_id=folder.name,
-                path=str(folder.absolute()),
-                sha256=sha256,
-                task=task,
-                actor=actor,
-            )
+        notice = Notice(
+            episode_id=folder.name,
+            path=str(folder.absolute()),
+            sha256=sha256,
+            task=task,
+            actor=actor,
         )
+        # Should a power cut take it, announce_missing makes it anew.
+        self.link.send(notice, sync=False)
 
 
 def _refuse(episode_id: str, reason: str, *, again: bool = False) -> Answer:

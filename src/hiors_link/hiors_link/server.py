@@ -82,6 +82,8 @@ class Server:
             self._context.destroy(linger=0)
             raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._outlook.refresh()
+        self._incoming.announce_missing()
 
     def run(self, stop: threading.Event) -> None:
         """Serve until told to stop."""
@@ -208,4 +210,6 @@ class Server:
         for name, count in self._incoming.stored.items():
             self.robots[name].episodes = count
         content = {"bad": self.bad, "robots": {n: asdict(r) for n, r in self.robots.items()}}
-        write_atomic(self._link.root / ROBOTS_FILE, json.dumps(content).encode(), "robots")
+        write_atomic(
+            self._link.root / ROBOTS_FILE, json.dumps(content).encode(), "robots", sync=False
+        )

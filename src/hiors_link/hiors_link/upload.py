@@ -22,7 +22,8 @@ Send = Callable[..., bool]
 """Sends a header and perhaps data; False when nothing can be sent now."""
 AGAIN_AFTER = to_ns(10.0)
 """Before an episode that was refused for now is offered again [ns]."""
-_SCAN = to_ns(0.02)
+_SCAN = to_ns(0.25)
+"""Between two looks at an inbox that seems not to have changed [ns]."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Uploads:
     _current: _Current | None = None
     _later: dict[str, int] = field(default_factory=dict)
     _next_scan: int = 0
+    _scanned: int = -1
 
     @property
     def current(self) -> str:
@@ -62,8 +64,8 @@ class Uploads:
 
     def advance(self, send: Send, now: int) -> None:
         """Send what may be sent now; ``now`` in [ns]."""
-        if self._current is None and now >= self._next_scan:
-            self._next_scan = now + _SCAN
+        if self._current is None and (now >= self._next_scan or self.link.mark != self._scanned):
+            self._next_scan, self._scanned = now + _SCAN, self.link.mark
             self._current = self._choose(now)
         one = self._current
         if one is None:

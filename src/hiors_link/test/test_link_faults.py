@@ -15,7 +15,7 @@ import pytest
 from link_scene import PATIENCE, Network, Robot, environment, pump, serve, stored
 
 from hiors_core.durable import CRASH_STATUS, CRASH_VARIABLE
-from hiors_core.link import Link
+from hiors_core.link import LedgerEntry, Link
 
 pytestmark = pytest.mark.timeout(300)
 SERVER = """
@@ -63,6 +63,27 @@ def test_a_learner_that_dies_at_any_point_stores_once(tmp_path: Path, point: str
     assert robot.link.waiting() == []
     actor.close()
     server.close()
+
+
+def test_a_notice_that_a_power_cut_took_is_made_anew(tmp_path: Path):
+    run, robot = tmp_path / "learner", Robot(tmp_path / "robot1")
+    for name in ("e1", "e2", "e3"):
+        robot.accept(name)
+    server = serve(run)
+    actor = robot.actor(server.address)
+    pump(lambda: not robot.link.waiting(), server, actor)
+    link = Link(run / "link")
+    before = {name: link.notice(name) for name in link.waiting()}
+    assert set(before) == {"e1", "e2", "e3"}
+    entry = LedgerEntry(
+        episode_id="e2", sha256=before["e2"].sha256, kind="online", transitions=9, actor="robot1"
+    )
+    link.enter([entry])
+    link.refuse("e3", "damaged", 1)
+    for name in before:
+        link.settle(name)
+    serve(run)
+    assert {name: link.notice(name) for name in link.waiting()} == {"e1": before["e1"]}
 
 
 def test_a_robot_that_is_killed_goes_on_where_it_stopped(tmp_path: Path):

@@ -69,13 +69,14 @@ def chunk_difference(policy: FlowPolicy, check: Mapping[str, Any]) -> float:
 
 
 def warm_up(policy: Learnable, instruction: str) -> float:
-    """Run the policy once, and what is compiled or captured for the robot; return the time it took
-    [s]. Before the robot may move: a first inference is far slower than the others.
+    """Make ready what is compiled or captured for the robot and run it once; return the time it
+    took [s]. Before the robot may move: a first inference is far slower than the others. A policy
+    with nothing to make ready is not run: loading it has.
     """
     began = time.perf_counter()
     observation = canned_observation(policy.robot, policy.spec)
-    policy.prepare(observation, instruction)
-    policy.predict(observation, instruction, _SEED)
+    if policy.prepare(observation, instruction) > 0.0:
+        policy.predict(observation, instruction, _SEED)
     return time.perf_counter() - began
 
 

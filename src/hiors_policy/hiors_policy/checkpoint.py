@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
-from safetensors import SafetensorError
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from hiors_core.clock import Clock, SteadyClock
 from hiors_core.durable import crash_point, fsync_path, read_document, write_atomic, write_document
@@ -31,6 +30,7 @@ from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.learnable import Learnable
 from hiors_policy.manifest import CheckpointManifest, Expectation, from_json, mismatches, to_json
 from hiors_policy.network import NetworkSettings
+from hiors_policy.tensor_file import HashedBytes, finite, read_hashed
 
 MODEL = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -121,15 +121,12 @@ def load_checkpoint(
     if manifest.architecture.get("name") == PI0:
         large: Learnable = _pi0().load_policy(path, expect, device=device)
         return Checkpoint(policy=large, manifest=manifest, folder=path)
-    tensors = _read_tensors(path / MODEL, manifest)
-    policy = _build(manifest, robot, path)
-    _fill(policy, tensors, path)
-    difference = chunk_difference(policy, manifest.check)
-    if not difference <= TOLERANCE:
-        raise IntegrityError(
-            f"Checkpoint {path} gives another chunk for the canned observation than when it was"
-            f" saved (off by {difference:.2g}): this code computes features or actions differently"
-        )
+    content = _read(path / MODEL, manifest)
+    try:
+        policy = _restore(manifest, robot, path, content)
+    finally:
+        # The bytes that were hashed are those that were used. Damage explains any other trouble.
+        content.check(manifest.sha256)
     return Checkpoint(policy=policy, manifest=manifest, folder=path)
 
 
@@ -237,22 +234,39 @@ def _build(manifest: CheckpointManifest, robot: RobotModel, path: Path) -> FlowP
     return policy
 
 
-def _read_tensors(path: Path, manifest: CheckpointManifest) -> dict[str, Tensor]:
+def _read(path: Path, manifest: CheckpointManifest) -> HashedBytes:
     try:
         size = path.stat().st_size
         if size != manifest.size or size > _MAX_BYTES:
             raise IntegrityError(f"{path} is {size} bytes long instead of {manifest.size}")
-        data = path.read_bytes()
+        return read_hashed(path)
     except OSError as error:
         raise IntegrityError(f"Cannot read {path}: {error}") from error
-    # The bytes that are hashed are the bytes that are parsed: nothing can change in between.
-    if (digest := hashlib.sha256(data).hexdigest()) != manifest.sha256:
-        raise IntegrityError(f"{path} is damaged: SHA-256 {digest} instead of {manifest.sha256}")
-    try:
-        tensors: dict[str, Tensor] = safetensors.torch.load(data)
-    except SafetensorError as error:
-        raise IntegrityError(f"{path} is not a safetensors file: {error}") from error
-    return tensors
+
+
+def _restore(
+    manifest: CheckpointManifest, robot: RobotModel, path: Path, found: HashedBytes
+) -> FlowPolicy:
+    tensors = found.tensors()
+    with _Unfilled():
+        policy = _build(manifest, robot, path)
+    _fill(policy, tensors, path)
+    difference = chunk_difference(policy, manifest.check)
+    if not difference <= TOLERANCE:
+        raise IntegrityError(
+            f"Checkpoint {path} gives another chunk for the canned observation than when it was"
+            f" saved (off by {difference:.2g}): this code computes features or actions differently"
+        )
+    return policy
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out, on this thread, the random values of weights that are replaced anyway."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.uniform_, Tensor.normal_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -271,6 +285,6 @@ def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None
 
 
 def _refuse_nan(tensors: Mapping[str, Tensor], where: str) -> None:
-    bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    bad = [n for n, t in tensors.items() if not finite(t)]
     if bad:
         raise IntegrityError(f"{where}: weights that are not finite: {', '.join(bad)}")

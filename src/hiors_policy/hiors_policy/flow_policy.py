@@ -18,7 +18,7 @@ from hiors_policy.learnable import Row
 from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
 from hiors_policy.observation import STATE_GROUPS, StateEncoder
 from hiors_policy.policy import Array, PolicySpec, remaining
-from hiors_policy.vision import stack_images
+from hiors_policy.vision import shrink, stack_images
 
 F32 = NDArray[np.float32]
 
@@ -166,6 +166,10 @@ class FlowPolicy:
             tokens=np.zeros(0, np.int32),
             actions=encoded.astype(np.float32),
         )
+
+    def shrink(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image (h, w, 3) as the network sees it (size, size, 3), by area."""
+        return shrink(image, self.settings.network.image_size)
 
     def twin(self) -> "FlowPolicy":
         """Return a policy of the same shape with weights of its own."""

@@ -66,5 +66,11 @@ class Learnable(Policy, Protocol):
     ) -> Row:
         """Return the row of an observation and the absolute actions (H, A) that follow it."""
 
+    def shrink(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image (h, w, 3) as the network sees it; ``row`` makes the same of both.
+
+        Any number of threads may call it.
+        """
+
     def twin(self) -> "Learnable":
         """Return a policy with weights of its own where this one learns; the rest is shared."""

@@ -24,8 +24,6 @@ def stack_images(observation: Observation, cameras: Sequence[str], size: int) ->
     """Return (cameras, size, size, 3) uint8 RGB, shrunk by area; raises UnknownName for a missing
     camera.
     """
-    import cv2
-
     stack = np.empty((len(cameras), size, size, 3), np.uint8)
     for i, name in enumerate(cameras):
         if name not in observation.images:
@@ -36,8 +34,17 @@ def stack_images(observation: Observation, cameras: Sequence[str], size: int) ->
                 f"Image of camera '{name}' must be (height, width, 3) uint8 RGB,"
                 f" got {image.shape} {image.dtype}"
             )
-        stack[i] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        stack[i] = shrink(image, size)
     return stack
+
+
+def shrink(image: Images, size: int) -> Images:
+    """Return an (h, w, 3) image as (size, size, 3), by area."""
+    import cv2
+
+    if image.shape[:2] == (size, size):
+        return image
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class ImageEncoder(nn.Module):

@@ -19,6 +19,7 @@ from hiors_policy.learnable import Row
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.codec import Pi0Codec, Pi0Settings
 from hiors_policy.pi0.guidance import Guidance
+from hiors_policy.pi0.images import resize_with_padding
 from hiors_policy.pi0.inputs import Pi0Inputs
 from hiors_policy.pi0.metadata import load_normalizer
 from hiors_policy.pi0.model import Pi0
@@ -219,6 +220,10 @@ class Pi0Policy:
     ) -> Row:
         """Return scaled and padded state and actions, framed images and tokens."""
         return self.codec.row(observation, instruction, actions)
+
+    def shrink(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image (h, w, 3) framed as the network sees it (size, size, 3)."""
+        return resize_with_padding(image, self.model.config.image_size)
 
     def twin(self) -> "Pi0Policy":
         """Return a policy with its own copy of the weights that learn; frozen ones are shared."""

@@ -4,33 +4,30 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hiors_core.errors import IntegrityError, InvalidValue
+from hiors_policy.tensor_file import KINDS, Place, read_places
 
 Change = Callable[[str, Tensor], Tensor]
 
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-_DTYPES = {
-    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-    torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8",
-}  # fmt: skip
+_DTYPES = {kind: name for name, kind in KINDS.items()}
 
 
-class TensorFiles:
-    """The tensors of a checkpoint, read one at a time."""
+class TensorFiles(Mapping[str, Tensor]):
+    """The tensors of a checkpoint, each read when it is asked for, and each time anew."""
 
     def __init__(self, path: Path) -> None:
         self.folder = path if path.is_dir() else path.parent
         self._stack = contextlib.ExitStack()
-        self._files: dict[str, Any] = {}
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._places: dict[str, tuple[BufferedReader, Place]] = {}
         try:
             for file in _files(path):
                 self._open(file)
@@ -45,22 +42,36 @@ class TensorFiles:
         self._stack.close()
 
     def __getitem__(self, name: str) -> Tensor:
-        tensor: Tensor = self._files[name].get_tensor(name)
-        return tensor
+        """Read a tensor. It is in memory, not a map of the file, which may be replaced."""
+        file, place = self._places[name]
+        data = torch.empty(place.end - place.begin, dtype=torch.uint8)
+        file.seek(place.begin)
+        if file.readinto(data.numpy().data) != len(data):
+            raise IntegrityError(f"{file.name} became shorter while it was read")
+        return data.view(place.kind).view(place.shape)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.shapes)
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of all tensors."""
+        return {name: place.shape for name, (_, place) in self._places.items()}
+
+    def outline(self, name: str) -> Tensor:
+        """Return shape and type of a tensor, without content (device "meta")."""
+        place = self._places[name][1]
+        return torch.empty(place.shape, dtype=place.kind, device="meta")
 
     def _open(self, file: Path) -> None:
         try:
-            opened = self._stack.enter_context(safe_open(file, framework="pt"))
-            for name in opened.keys():  # noqa: SIM118
-                self.shapes[name] = tuple(opened.get_slice(name).get_shape())
-                self._files[name] = opened
-        except (SafetensorError, OSError) as error:
-            raise IntegrityError(
-                f"{file} is not a whole safetensors file ({error}). Fetch it again."
-            ) from error
+            opened = self._stack.enter_context(file.open("rb"))
+            self._places |= {name: (opened, place) for name, place in read_places(file).items()}
+        except (IntegrityError, OSError) as error:
+            raise IntegrityError(f"{error}. Fetch it again.") from error
 
 
 def _files(path: Path) -> list[Path]:
@@ -104,7 +115,8 @@ def write_tensors(
     One tensor after the other, without the second copy of all that the format's own writer makes.
 
     Args:
-        change: gives the tensor to be written under a name; it must keep the shape.
+        change: gives the tensor to be written under a name; it must keep the shape. Asked with an
+            empty tensor, it tells the type.
     """
     aside = file.with_name(f".{file.name}.part")
     # As the format's own writer: larger elements first, so that each is aligned.
@@ -120,13 +132,16 @@ def write_tensors(
         }  # fmt: skip
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with aside.open("wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            tensor = change(name, tensors[name]) if change else tensors[name]
-            flat = tensor.detach().to("cpu").contiguous().reshape(-1)
-            out.write(flat.view(torch.uint8).numpy().data)
-    aside.replace(file)
+    try:
+        with aside.open("wb") as out:
+            out.write(len(text).to_bytes(8, "little") + text)
+            for name in order:
+                tensor = change(name, tensors[name]) if change else tensors[name]
+                flat = tensor.detach().to("cpu").contiguous().reshape(-1)
+                out.write(flat.view(torch.uint8).numpy().data)
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _kind(change: Change | None, name: str, tensor: Tensor) -> torch.dtype:
@@ -134,8 +149,3 @@ def _kind(change: Change | None, name: str, tensor: Tensor) -> torch.dtype:
     if kind not in _DTYPES:
         raise InvalidValue(f"The tensor {name} is of type {kind}, which is not written")
     return kind
-
-
-def finite(tensor: Tensor) -> bool:
-    """Say whether every value is a number."""
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())

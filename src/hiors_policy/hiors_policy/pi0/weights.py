@@ -3,7 +3,9 @@
 is an error that names it: a tower left random would still produce actions.
 """
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ from hiors_policy.pi0.model import Pi0
 from hiors_policy.pi0.native import empty_native, fill_buffers
 from hiors_policy.pi0.normalization import Normalizer
 from hiors_policy.pi0.precision import stored_dtype
-from hiors_policy.pi0.tensors import MODEL_FILE, TensorFiles, finite, write_tensors
+from hiors_policy.pi0.tensors import MODEL_FILE, TensorFiles, write_tensors
+from hiors_policy.tensor_file import finite
 
 _SHOWN = 6
 
@@ -68,7 +71,11 @@ def from_tensors(
 ) -> Pi0:
     """Build a network from tensors under any format's names; the same checks as ``load``."""
     names = canonical_names(tensors)
-    shapes = {name: tuple(tensors[source].shape) for name, source in names.items()}
+    known = tensors.shapes if isinstance(tensors, TensorFiles) else None
+    shapes = {
+        name: known[source] if known else tuple(tensors[source].shape)
+        for name, source in names.items()
+    }
     check_shapes("The given state", shapes, config, detect(tensors))
     return Pi0(config, _filled(tensors, names, config, dtype))
 
@@ -116,9 +123,14 @@ def convert(
         _refuse_other_models(source, names)
         config = infer_config(shapes, read_hints(files.folder))
         check_shapes(str(source), shapes, config, detect(files))
-        tensors = {name: _checked(files[origin], name) for name, origin in names.items()}
+        outlines = {name: files.outline(origin) for name, origin in names.items()}
+
+        def read(name: str) -> Tensor:
+            return _checked(files[names[EMBEDDING if name == TIED else name]], name)
+
+        write = partial(_write, dtype=dtype, read=read)
         normalizer = load_normalizer(source, asset)
-        _write(Path(destination), tensors, config, normalizer, fmt, asset or "hiors", dtype)
+        write(Path(destination), outlines, config, normalizer, fmt, asset or "hiors")
 
 
 def expected_shapes(config: Pi0Config) -> dict[str, tuple[int, ...]]:
@@ -179,10 +191,11 @@ def _checked(tensor: Tensor, name: str) -> Tensor:
 def _filled(source: Any, names: Mapping[str, str], config: Pi0Config, dtype: torch.dtype) -> Any:
     native = empty_native(config)
     state = {}
+    # What was read from a file is nobody else's.
+    copy = not isinstance(source, TensorFiles)
     for name in expected_shapes(config):
         tensor = _checked(source[names[name]], name)
-        # A copy: the tensor read is a map of the file, which may be replaced meanwhile.
-        state[module_name(name)] = tensor.to(stored_dtype(name, dtype), copy=True)
+        state[module_name(name)] = tensor.to(stored_dtype(name, dtype), copy=copy)
     native.load_state_dict(state, strict=True, assign=True)
     fill_buffers(native, config)
     return native
@@ -196,19 +209,30 @@ def _write(
     fmt: str,
     asset: str,
     dtype: torch.dtype | None = None,
+    read: Callable[[str], Tensor] | None = None,
 ) -> None:
+    """``read`` gives the content of the tensors that are outlines; one is in memory at a time."""
     embedding = tensors[EMBEDDING]
     tensors = {name: tensor for name, tensor in tensors.items() if name != EMBEDDING}
     tensors[TIED] = embedding
     if UNUSED not in tensors:
         # openpi and lerobot load strictly and want the expert's unused output layer.
-        tensors[UNUSED] = embedding.new_zeros(1).expand(config.vocab, config.expert_width)
+        nothing = torch.zeros(1, dtype=embedding.dtype)
+        tensors[UNUSED] = nothing.expand(config.vocab, config.expert_width)
     own = {written(name, fmt): name for name in tensors}
     renamed = {name: tensors[origin] for name, origin in own.items()}
 
     def change(name: str, tensor: Tensor) -> Tensor:
+        if read and tensor.is_meta and tensor.numel():
+            tensor = read(own[name])
         return tensor if dtype is None else tensor.to(stored_dtype(own[name], dtype))
 
+    new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    write_metadata(folder, fmt, config, normalizer, asset)
-    write_tensors(folder / MODEL_FILE, renamed, change)
+    try:
+        write_tensors(folder / MODEL_FILE, renamed, change)
+        write_metadata(folder, fmt, config, normalizer, asset)
+    except BaseException:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

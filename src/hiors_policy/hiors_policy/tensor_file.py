@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A safetensors file read once: the bytes are hashed on another thread while they are used
+already, and the tensors are views of them. Knows no names and no network.
+"""
+
+import hashlib
+import json
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiors_core.errors import IntegrityError
+
+KINDS = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
+    "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+"""Number formats by their name in the file."""
+
+_BLOCK = 1 << 24
+_LENGTH = 8
+_MAX_HEADER = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor lies. begin, end: bytes of the file."""
+
+    kind: torch.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class HashedBytes:
+    """Content of a file, (size,) uint8, and its SHA-256, which may come later."""
+
+    path: Path
+    data: Tensor
+    digest: "Future[str]"
+
+    def check(self, sha256: str) -> None:
+        """Wait for the hash, and raise IntegrityError when it is another one."""
+        if (found := self.digest.result()) != sha256:
+            raise IntegrityError(f"{self.path} is damaged: SHA-256 {found} instead of {sha256}")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors by name. They share the memory of the content."""
+        return {name: self._view(place) for name, place in self._places().items()}
+
+    def _places(self) -> dict[str, Place]:
+        size = len(self.data)
+        length = int.from_bytes(self.data[:_LENGTH].numpy().tobytes(), "little")
+        text = self.data[_LENGTH : _LENGTH + min(length, _MAX_HEADER)].numpy().tobytes()
+        return places(self.path, size, length, text)
+
+    def _view(self, place: Place) -> Tensor:
+        part = self.data[place.begin : place.end]
+        if place.begin % place.kind.itemsize:
+            part = part.clone()
+        return part.view(place.kind).view(place.shape)
+
+
+def read_hashed(path: Path) -> HashedBytes:
+    """Read a file into memory; it is hashed meanwhile and, when that takes longer, afterwards."""
+    size = path.stat().st_size
+    data, digest, done = torch.empty(size, dtype=torch.uint8), hashlib.sha256(), 0
+    view = data.numpy().data
+    pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
+    try:
+        with path.open("rb", buffering=0) as file:
+            while done < size and (count := file.readinto(view[done : done + _BLOCK])):
+                pool.submit(digest.update, view[done : done + count])
+                done += count
+        if done < size:
+            raise IntegrityError(f"{path} became shorter while it was read")
+        return HashedBytes(path, data, pool.submit(digest.hexdigest))
+    finally:
+        pool.shutdown(wait=False)
+
+
+def read_places(path: Path) -> dict[str, Place]:
+    """Return what a file holds, by name, without reading it."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH), "little")
+        text = file.read(min(length, _MAX_HEADER))
+    return places(path, path.stat().st_size, length, text)
+
+
+def finite(tensor: Tensor) -> bool:
+    """Say whether every value is a number. One pass: a sum shows NaN and infinity."""
+    if not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum())):
+        return True
+    return bool(torch.isfinite(tensor).all())
+
+
+def places(path: Path, size: int, length: int, text: bytes) -> dict[str, Place]:
+    """Return what the header says, or raise IntegrityError unless it is true of the file.
+
+    Args:
+        size: of the file. length: of the header as the file's first 8 bytes say. text: header.
+    """
+    try:
+        if size < _LENGTH or len(text) != length:
+            raise ValueError(f"a header of {length} bytes does not fit")
+        header = json.loads(text)
+        header.pop("__metadata__", None)
+        found = {name: _place(entry, _LENGTH + length) for name, entry in header.items()}
+        end = _LENGTH + length
+        for place in sorted(found.values(), key=lambda p: (p.begin, p.end)):
+            if place.begin != end:
+                raise ValueError(f"its tensors leave a gap or overlap at byte {end}")
+            end = place.end
+        if end != size:
+            raise ValueError(f"its tensors end at byte {end}, the file at {size}")
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} is not a whole safetensors file: {error}") from error
+    return found
+
+
+def _place(entry: Any, start: int) -> Place:
+    kind = KINDS[entry["dtype"]]
+    shape = tuple(int(side) for side in entry["shape"])
+    begin, end = (start + int(offset) for offset in entry["data_offsets"])
+    if min((*shape, begin - start), default=0) < 0:
+        raise ValueError(f"a tensor of shape {shape} at byte {begin} cannot be")
+    if end - begin != math.prod(shape) * kind.itemsize:
+        raise ValueError(f"{end - begin} bytes are no {shape} of {entry['dtype']}")
+    return Place(kind, shape, begin, end)

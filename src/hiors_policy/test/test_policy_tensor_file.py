@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Safetensors files as this package reads them, against the format's own library."""
+
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from hiors_core.durable import sha256_file
+from hiors_core.errors import IntegrityError
+from hiors_policy.tensor_file import finite, read_hashed, read_places
+
+TENSORS = {
+    "a": torch.arange(12, dtype=torch.float32).view(3, 4),
+    "b": torch.tensor(7, dtype=torch.int64),
+    "c": torch.ones(3, dtype=torch.bfloat16),
+    "d": torch.tensor([True, False, True]),
+    "e": torch.zeros(0, 5),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    safetensors.torch.save_file(TENSORS, path, {"format": "pt"})
+    return path
+
+
+def test_it_reads_what_the_formats_own_library_wrote(file: Path):
+    found = read_hashed(file)
+    found.check(sha256_file(file))
+    tensors = found.tensors()
+    assert tensors.keys() == TENSORS.keys() == read_places(file).keys()
+    for name, tensor in tensors.items():
+        assert tensor.dtype == TENSORS[name].dtype
+        assert torch.equal(tensor, TENSORS[name]), name
+
+
+def test_another_hash_is_damage(file: Path):
+    with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
+        read_hashed(file).check("0" * 64)
+
+
+def header(file: Path, change) -> None:
+    """Write the file anew with a changed header."""
+    data = file.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    content = json.loads(data[8:end])
+    change(content)
+    text = json.dumps(content).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h["a"].update(shape=[3, 5]),
+        lambda h: h["a"].update(shape=[-3, -4]),
+        lambda h: h["a"].update(dtype="F4"),
+        lambda h: h["a"].update(data_offsets=[0, 48]),
+        lambda h: h["a"].update(data_offsets=[10**15, 10**15 + 48]),
+        lambda h: h.pop("a"),
+        lambda h: h.update(x=dict(h["a"])),
+        lambda h: h.update(a="text"),
+    ],
+)
+def test_a_header_that_is_not_true_is_refused(file: Path, change):
+    header(file, change)
+    with pytest.raises(IntegrityError, match="not a whole safetensors file"):
+        read_hashed(file).tensors()
+    with pytest.raises(IntegrityError, match="not a whole safetensors file"):
+        read_places(file)
+
+
+@pytest.mark.parametrize("data", [b"", b"12345", b"\xff" * 8, b"\x02" + 7 * b"\0" + b"[]"])
+def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(data)
+    for read in (lambda: read_hashed(path).tensors(), lambda: read_places(path)):
+        with pytest.raises(IntegrityError, match="not a whole safetensors file"):
+            read()
+
+
+def test_what_is_no_number_is_found_and_a_sum_too_large_is_one():
+    assert finite(torch.full((4,), 3e38))
+    assert not finite(torch.tensor([1.0, float("nan")]))
+    assert not finite(torch.tensor([float("inf"), float("-inf")]))
+    assert finite(torch.tensor([1, 2]))
