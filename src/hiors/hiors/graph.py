@@ -43,6 +43,8 @@ def build_graph(args: BringupArgs, rooms: Collection[str] = ROOMS) -> Graph:
     nodes = tuple(node for room in wanted if room in makers for node in makers[room](run))
     processes = (_learner(run),) if "learner" in wanted else ()
     graph = Graph(nodes=nodes, processes=processes)
+    if not args.respawn:
+        graph = graph.without_respawn()
     return apply_overrides(graph, Path(args.params)) if args.params else graph
 
 
@@ -74,6 +76,7 @@ def _arbiter(run: Run) -> Iterator[NodeSpec]:
 
 
 def _policy(run: Run) -> Iterator[NodeSpec]:
+    newest = run.checkpoints / "latest.json"
     yield run.node(
         "hiors_control",
         "policy_node",
@@ -86,6 +89,8 @@ def _policy(run: Run) -> Iterator[NodeSpec]:
             "seed": run.args.seed,
         },
         lifecycle=True,
+        # Until the learner has made the first policy a person drives.
+        needs=None if run.policy.checkpoint or run.args.learner == "none" else newest,
     )
 
 

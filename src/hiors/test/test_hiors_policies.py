@@ -97,6 +97,13 @@ def test_a_pi0_is_not_made_from_nothing(tmp_path: Path) -> None:
     assert "--policy" not in learner(graph(tmp_path, "pi0"))
 
 
+def test_the_policy_waits_for_the_learners_first_checkpoint(tmp_path: Path) -> None:
+    latest = tmp_path / "run" / "checkpoints" / "latest.json"
+    assert node(graph(tmp_path, "object_poses")).needs == latest
+    assert node(graph(tmp_path, str(checkpoint(tmp_path / "ckpt")))).needs is None
+    assert node(graph(tmp_path, "object_poses", learner="none")).needs is None
+
+
 def test_an_unknown_name_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'vision'"):
         graph(tmp_path, "visoin")
