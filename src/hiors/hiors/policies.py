@@ -52,7 +52,9 @@ class PolicyChoice:
 def choose_policy(name: str) -> PolicyChoice:
     """Read the policy file of that name, or the one that goes with a checkpoint folder."""
     if is_checkpoint(name):
-        return load_policy_file(config_file("policies", kind_of(Path(name)))).started_with(Path(name))
+        return load_policy_file(config_file("policies", kind_of(Path(name)))).started_with(
+            Path(name)
+        )
     if not name.endswith(".yaml") and (os.sep in name or Path(name).exists()):
         raise no_checkpoint(f"policy:={name}")
     return load_policy_file(config_file("policies", name))
