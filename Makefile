@@ -12,13 +12,13 @@ setup: ## make this clone ready to run (does only what is missing; EXTRAS="expor
 	@HIORS_EXTRAS="$(EXTRAS)" tools/setup.sh
 
 demo: setup ## run the simulated robot that learns to insert while it works (ARGS="--episodes 10")
-	@./hiors demo $(ARGS)
+	@bin/hiors demo $(ARGS)
 
 test: setup ## run the tests (SLOW=1 adds those that take minutes; ARGS="src/hiors_core -k limiter")
 	@$(ENV) python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
 
 bench: setup ## list the benchmarks, or run some (ARGS="learning")
-	@./hiors bench $(ARGS)
+	@bin/hiors bench $(ARGS)
 
 lint: setup ## check format, lint rules and types
 	@$(ENV) ruff format --check && ruff check && mypy

@@ -8,4 +8,8 @@ from hiors.launching import bringup_description
 
 def generate_launch_description() -> LaunchDescription:
     """Return the description that ros2 launch runs."""
-    return bringup_description("learner.launch.py", rooms=("bridge", "learner"))
+    return bringup_description(
+        "learner.launch.py",
+        rooms=("bridge", "learner"),
+        left_out=("sim", "teleop", "joy", "console", "markers", "cameras", "demonstrate", "seed"),
+    )

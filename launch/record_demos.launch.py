@@ -12,4 +12,5 @@ def generate_launch_description() -> LaunchDescription:
         "record_demos.launch.py",
         rooms=("robot", "arbiter", "episodes", "people"),
         fixed={"demonstrate": "true"},
+        left_out=("policy", "learner", "keys", "listen", "learner_config"),
     )

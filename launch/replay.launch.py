@@ -2,10 +2,11 @@
 """Publishes a recording again, with /clock. A robot's driver must not be running."""
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 
 from hiors.commands import find_executable
+from hiors.launching import when_required_ends
 
 FLAGS = {
     "loop": "Start again at the end.",
@@ -36,4 +37,4 @@ def _replay(context: LaunchContext) -> list[ExecuteProcess]:
     chosen = [n for n in FLAGS if LaunchConfiguration(n).perform(context) == "true"]
     words = [f"--{name.replace('_', '-')}" for name in chosen]
     command = [str(find_executable("hiors", "hiors")), "replay", bag, "--rate", rate, *words]
-    return [ExecuteProcess(cmd=command, output="screen", on_exit=[Shutdown(reason="it ended")])]
+    return [ExecuteProcess(cmd=command, output="screen", on_exit=when_required_ends("replay"))]

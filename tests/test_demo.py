@@ -37,7 +37,7 @@ FEW = ["--demonstrations", "12", "--steps", "200", "--evaluation", "2", "--headl
 def start(out: Path, *words: str) -> "subprocess.Popen[str]":
     """Start the demo as a script's ``&`` does, where SIGINT is ignored until one sees to it."""
     return subprocess.Popen(
-        [str(ROOT / "hiors"), "demo", "--out", str(out), *FEW, *words],
+        [str(ROOT / "bin/hiors"), "demo", "--out", str(out), *FEW, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

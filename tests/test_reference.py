@@ -60,7 +60,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_and_arguments_in_the_pages_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    commands = set(re.findall(r"(?:\./|`)hiors ([a-z]+)", text))
+    commands = set(re.findall(r"(?:bin/|`)hiors ([a-z]+)", text))
     assert commands <= {*cli.COMMANDS, "label"}
     assert set(re.findall(r"(?:^ *|`)make (?:-C \S+ )?([a-z]+)", text, re.MULTILINE)) <= TARGETS
     known = {spec.name for spec in arguments.describe()}

@@ -47,6 +47,12 @@ def test_every_source_file_names_its_licence_first() -> None:
     assert not missing
 
 
+def test_no_file_in_the_root_has_the_name_of_a_package() -> None:
+    """`ros2 launch NAME` takes a file of that name for the launch file."""
+    files = {path.name for path in ROOT.iterdir() if path.is_file()}
+    assert not files & {folder.name for folder in package_folders()}
+
+
 def test_no_python_file_is_long() -> None:
     sizes = {
         str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines())

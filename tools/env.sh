@@ -5,8 +5,8 @@
 HIORS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export HIORS_ROOT
 export VIRTUAL_ENV=$HIORS_ROOT/.venv
-# `hiors` itself lies in the root.
-export PATH=$VIRTUAL_ENV/bin:$PATH:$HIORS_ROOT
+# Not in the root: there `ros2 launch hiors ...` would take the file for the launch file.
+export PATH=$VIRTUAL_ENV/bin:$PATH:$HIORS_ROOT/bin
 
 if [ "$(cat "$VIRTUAL_ENV/.ros" 2>/dev/null)" = wheels ]; then
     # A sourced ROS 2 of another kind must not be mixed with the wheels. And the wheels restart Python once per

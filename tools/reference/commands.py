@@ -26,7 +26,7 @@ class _Asked(Exception):
 def commands_page() -> str:
     """Return the page of all commands."""
     intro = (
-        "`./hiors COMMAND` in a clone; `hiors COMMAND` in a shell that sourced `tools/env.sh`."
+        "`bin/hiors COMMAND` in a clone; `hiors COMMAND` in a shell that sourced `tools/env.sh`."
         " Exit codes: 0 done, 1 ended with a failure that the output names, 2 wrong input (nothing"
         " was done), 130 after Ctrl-C, 143 after SIGTERM. Options are never abbreviated, and a"
         " misspelt one is answered with the nearest."
@@ -43,7 +43,7 @@ def launch_page() -> str:
     )
     return page(
         "Arguments of the graph",
-        "`./hiors up name:=value ...` and `ros2 launch hiors bringup.launch.py name:=value ...`"
+        "`bin/hiors up name:=value ...` and `ros2 launch hiors bringup.launch.py name:=value ...`"
         " take the same arguments; `--show-args` prints them. `learner.launch.py` and"
         " `teleop.launch.py` take them too and start parts of the graph; `record_demos.launch.py`"
         " sets `demonstrate:=true` itself. When a required node ends, everything ends.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from writing import code, one_line, page, table
 
+from hiors import policies
 from hiors.demo import summary
 from hiors_bench import record
 from hiors_core import acceptance, label, link, manifest, task, topics
@@ -76,6 +77,7 @@ def formats_page() -> str:
         "`{\"runs\": [...]}`, one entry for each finished run.",
         table(("key", "meaning"), ([code(k), t] for k, t in record.KEYS.items())),
         "## Task file (config/tasks)", _classes(task.Task),
+        "## Policy file (config/policies)", _classes(policies.PolicyChoice),
         "## Learner file (config/learner)", _classes(*_parts(settings.LearnerSettings)),
     )  # fmt: skip
 

@@ -41,9 +41,10 @@ class BringupArgs:
         "Task, named by its file in config/tasks, or a YAML file of your own.",
     )
     policy: str = _argument(
-        "",
-        "Checkpoint folder to start with, for a pi0 one made by `hiors convert --to hiors` (with "
-        "learner_config:=config/learner/pi0.yaml); empty: the newest in run_dir/checkpoints.",
+        "object_poses",
+        "Policy, named by its file in config/policies (object_poses, vision, pi0), a YAML file of "
+        "your own, or the checkpoint folder to start with. Without one the newest in "
+        "run_dir/checkpoints starts, else the learner makes one.",
     )
     learner: str = _argument(
         "local",
@@ -58,7 +59,7 @@ class BringupArgs:
         "", "Let robots of other machines join the learner here, as tcp://0.0.0.0:5750."
     )
     learner_config: str = _argument(
-        "", "YAML file of the learner; empty: the one named 'default' in config/learner."
+        "", "YAML file of the learner; empty: the one that the policy's file names."
     )
     teleop: str = _argument(
         "scripted",
@@ -81,11 +82,6 @@ class BringupArgs:
         False, "A person drives every episode, recorded in run_dir/demos; no policy, no learner."
     )
     cameras: bool = _argument(True, "Record camera images (and render them in simulation).")
-    sees: str = _argument(
-        "state",
-        "What a policy made from nothing sees: object poses or images.",
-        allowed=("state", "vision"),
-    )
     run_dir: str = _argument(
         "runs/latest", "Folder of the run: episodes, checkpoints, logs (made when missing)."
     )
@@ -105,6 +101,8 @@ class BringupArgs:
         for spec in describe():
             _check(spec, getattr(self, spec.name))
         check_namespace(self.namespace)
+        if not self.run_dir.strip():
+            raise InvalidValue("run_dir:= is empty: give a folder, such as runs/latest.")
         if self.learner not in ("local", "none"):
             if not self.learner.startswith("tcp://"):
                 raise UnknownName(

@@ -35,7 +35,7 @@ def environment() -> Finding:
     expected = places.repository() / ".venv"
     inside = Path(sys.prefix).resolve() == expected.resolve()
     text = f"{sys.prefix}" if inside else f"runs in {sys.prefix}, not in {expected}"
-    remedy = f"{SETUP}, then start hiors by ./hiors"
+    remedy = f"{SETUP}, then start hiors by bin/hiors"
     return Finding(name="environment", ok=inside, text=text, remedy=remedy, needed=False)
 
 

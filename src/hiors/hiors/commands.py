@@ -68,7 +68,7 @@ def find_executable(package: str, name: str) -> Path:
     raise HiorsError(
         f"Executable '{name}' of package '{package}' is not in the sourced workspaces "
         f"({', '.join(prefixes) or 'AMENT_PREFIX_PATH is empty'}). Run `make setup`, and start "
-        "hiors by ./hiors or in a shell with `. tools/env.sh`."
+        "hiors by bin/hiors or in a shell with `. tools/env.sh`."
     )
 
 

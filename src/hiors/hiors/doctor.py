@@ -47,7 +47,8 @@ def as_text(findings: Sequence[Finding]) -> str:
         if finding.remedy and not finding.ok:
             rows.append(f"{'':<18} -> {finding.remedy}")
     missing = sum(not f.ok and f.needed for f in findings)
-    rows.append("Everything needed is here." if not missing else f"{missing} things are missing.")
+    said = f"{missing} thing{'s are' if missing > 1 else ' is'} missing."
+    rows.append(said if missing else "Everything needed is here.")
     return "\n".join(rows)
 
 

@@ -15,7 +15,7 @@ from hiors.people_room import people_nodes
 from hiors.robot_room import robot_nodes
 from hiors.run import Run, resolve
 from hiors.spec import Graph, NodeSpec, ProcessSpec
-from hiors_core.errors import UnknownName
+from hiors_core.errors import InvalidValue, UnknownName
 
 ROOMS = ("robot", "arbiter", "policy", "episodes", "bridge", "people", "learner")
 """The parts of the graph."""
@@ -43,6 +43,8 @@ def build_graph(args: BringupArgs, rooms: Collection[str] = ROOMS) -> Graph:
     nodes = tuple(node for room in wanted if room in makers for node in makers[room](run))
     processes = (_learner(run),) if "learner" in wanted else ()
     graph = Graph(nodes=nodes, processes=processes)
+    if not args.respawn:
+        graph = graph.without_respawn()
     return apply_overrides(graph, Path(args.params)) if args.params else graph
 
 
@@ -74,17 +76,21 @@ def _arbiter(run: Run) -> Iterator[NodeSpec]:
 
 
 def _policy(run: Run) -> Iterator[NodeSpec]:
+    newest = run.checkpoints / "latest.json"
     yield run.node(
         "hiors_control",
         "policy_node",
         "policy",
         parameters={
+            **run.policy.parameters,
             **run.common,
-            "checkpoint": run.args.policy,
+            "checkpoint": run.policy.checkpoint,
             "checkpoints": run.checkpoints,
             "seed": run.args.seed,
         },
         lifecycle=True,
+        # Until the learner has made the first policy a person drives.
+        needs=None if run.policy.checkpoint or run.args.learner == "none" else newest,
     )
 
 
@@ -120,14 +126,19 @@ def _learner(run: Run) -> ProcessSpec:
         "--task": run.task_file,
         "--config": run.learner_file,
         "--run": run.folder,
-        "--policy": run.args.sees,
+        **({"--policy": run.policy.new} if run.policy.new != "none" else {}),
     }
     words = [str(word) for pair in files.items() for word in pair]
     listen = ["--listen", run.args.listen] if run.args.listen else []
     keys = ["--keys", run.args.keys] if run.args.listen and run.args.keys else []
     # What the run has published goes before what it began with.
     begun = (run.checkpoints / "latest.json").exists()
-    start = ["--start", run.args.policy] if run.args.policy and not begun else []
+    if not (begun or run.policy.checkpoint) and run.policy.new == "none":
+        raise InvalidValue(
+            f"policy:={run.args.policy} needs a checkpoint to start from. `hiors convert SOURCE"
+            " FOLDER --to hiors` makes one of a pi0; then say policy:=FOLDER."
+        )
+    start = ["--start", run.policy.checkpoint] if run.policy.checkpoint and not begun else []
     # hiors_learner.launch starts the training process anew by itself when it dies.
     command = (*places.learner_program(), *listen, *keys, *words, *start, "--arms", *run.arms)
     return ProcessSpec(name="learner", command=command)

@@ -17,6 +17,7 @@ from launch.actions import (
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
+    TimerAction,
 )
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
@@ -34,18 +35,25 @@ from hiors.supervisor import KILL_AFTER, TERM_AFTER
 from hiors_core.errors import HiorsError, UnknownName
 
 RESPAWN_DELAY = 2.0
+WAIT_PERIOD = 1.0
+"""How often to look for the file that a managed node needs [s]."""
 
 
 def bringup_description(
-    file_name: str, rooms: Collection[str] = ROOMS, fixed: Mapping[str, str] | None = None
+    file_name: str,
+    rooms: Collection[str] = ROOMS,
+    fixed: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
 ) -> LaunchDescription:
     """Return the launch description of the graph's rooms.
 
     Args:
         file_name: of the launch file, to know whether the command line speaks to it.
         fixed: arguments that the launch file decides itself.
+        left_out: arguments that say nothing to these rooms.
     """
-    decided = dict(fixed or {})
+    decided = {spec.name: spec.default_text for spec in describe() if spec.name in left_out}
+    decided |= fixed or {}
     declared = [
         DeclareLaunchArgument(
             spec.name,
@@ -100,11 +108,11 @@ def _node_actions(node: NodeSpec, parameter_file: str, args: BringupArgs) -> lis
         emulate_tty=True,
         respawn=node.respawn and not node.required,
         respawn_delay=RESPAWN_DELAY,
-        on_exit=_when_required_ends(node.name) if node.required else None,
+        on_exit=when_required_ends(node.name) if node.required else None,
         sigterm_timeout=str(TERM_AFTER),
         sigkill_timeout=str(KILL_AFTER - TERM_AFTER),
     )
-    return [*_transitions(action, node.full_name), action] if node.lifecycle else [action]
+    return [*_transitions(action, node), action] if node.lifecycle else [action]
 
 
 def _process_action(process: ProcessSpec) -> ExecuteProcess:
@@ -115,13 +123,15 @@ def _process_action(process: ProcessSpec) -> ExecuteProcess:
         output="screen",
         respawn=process.respawn and not process.required,
         respawn_delay=RESPAWN_DELAY,
-        on_exit=_when_required_ends(process.name) if process.required else None,
+        on_exit=when_required_ends(process.name) if process.required else None,
         sigterm_timeout=str(TERM_AFTER),
         sigkill_timeout=str(KILL_AFTER - TERM_AFTER),
     )
 
 
-def _when_required_ends(name: str) -> Callable[[Any, LaunchContext], list[Any] | None]:
+def when_required_ends(name: str) -> Callable[[Any, LaunchContext], list[Any] | None]:
+    """Return what ends the launch when a process ends: with an error, if it ended with one."""
+
     def ended(event: Any, context: LaunchContext) -> list[Any] | None:
         if context.is_shutdown:
             return None
@@ -134,24 +144,29 @@ def _when_required_ends(name: str) -> Callable[[Any, LaunchContext], list[Any] |
     return ended
 
 
-def _transitions(node: LifecycleNode, full_name: str) -> list[RegisterEventHandler]:
+def _transitions(action: LifecycleNode, node: NodeSpec) -> list[RegisterEventHandler]:
     def change(transition: int) -> EmitEvent:
         return EmitEvent(
             event=ChangeState(
-                lifecycle_node_matcher=matches_action(node), transition_id=transition
+                lifecycle_node_matcher=matches_action(action), transition_id=transition
             )
         )
 
+    def configure(_: LaunchContext) -> list[Any]:
+        if node.needs and not node.needs.exists():
+            return [TimerAction(period=WAIT_PERIOD, actions=[OpaqueFunction(function=configure)])]
+        return [change(Transition.TRANSITION_CONFIGURE)]
+
     def refused(_: LaunchContext) -> None:
-        raise HiorsError(f"{full_name} could not be configured; its log says why.")
+        raise HiorsError(f"{node.full_name} could not be configured; its log says why.")
 
     return [
         RegisterEventHandler(
-            OnProcessStart(target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])
+            OnProcessStart(target_action=action, on_start=[OpaqueFunction(function=configure)])
         ),
         RegisterEventHandler(
             OnStateTransition(
-                target_lifecycle_node=node,
+                target_lifecycle_node=action,
                 start_state="configuring",
                 goal_state="inactive",
                 entities=[change(Transition.TRANSITION_ACTIVATE)],
@@ -159,7 +174,7 @@ def _transitions(node: LifecycleNode, full_name: str) -> list[RegisterEventHandl
         ),
         RegisterEventHandler(
             OnStateTransition(
-                target_lifecycle_node=node,
+                target_lifecycle_node=action,
                 start_state="configuring",
                 goal_state="unconfigured",
                 entities=[OpaqueFunction(function=refused)],

@@ -9,6 +9,7 @@ from typing import Any
 from hiors.arguments import BringupArgs
 from hiors.middleware import transport_env
 from hiors.places import config_file
+from hiors.policies import PolicyChoice, choose_policy
 from hiors.spec import NodeSpec
 from hiors_core.errors import InvalidValue
 from hiors_core.robot import RobotModel, load_robot
@@ -27,6 +28,7 @@ class Run:
     learner_file: Path
     folder: Path
     robot: RobotModel
+    policy: PolicyChoice
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -81,20 +83,17 @@ def resolve(args: BringupArgs) -> Run:
     learner_file = Path(args.learner_config).resolve() if args.learner_config else None
     if learner_file and not learner_file.is_file():
         raise InvalidValue(f"learner_config names {learner_file}, which is not a file.")
-    if args.policy and not (Path(args.policy) / "manifest.json").is_file():
-        raise InvalidValue(
-            f"policy:={args.policy} is no checkpoint: give a folder with manifest.json and"
-            " model.safetensors, such as RUN/checkpoints/v000100."
-        )
+    policy = choose_policy(args.policy)
     robot = load_robot(robot_file, None if args.arms == "both" else [args.arms])
     _check_robot(task_file, robot.name)
     return Run(
         args=args,
         robot_file=robot_file,
         task_file=task_file,
-        learner_file=learner_file or config_file("learner", "default"),
+        learner_file=learner_file or config_file("learner", policy.learner),
         folder=Path(args.run_dir).resolve(),
         robot=robot,
+        policy=policy,
     )
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a graph is made of: nodes and processes, as plain values. Knows no ROS."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -14,6 +16,7 @@ class NodeSpec:
         parameters: ROS parameters by name (dots for prefixes).
         remappings: topic or service names, from to.
         lifecycle: configured and activated when it is up.
+        needs: a file without which it is not configured yet.
         required: the whole graph ends when it dies.
         respawn: started anew when it dies (not for required nodes).
     """
@@ -25,6 +28,7 @@ class NodeSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     remappings: Mapping[str, str] = field(default_factory=dict)
     lifecycle: bool = False
+    needs: Path | None = None
     required: bool = True
     respawn: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
@@ -57,3 +61,10 @@ class Graph:
     def __iter__(self) -> Iterator[NodeSpec | ProcessSpec]:
         yield from self.nodes
         yield from self.processes
+
+    def without_respawn(self) -> "Graph":
+        """Return the graph in which nothing that dies is started anew."""
+        return Graph(
+            nodes=tuple(dataclasses.replace(n, respawn=False) for n in self.nodes),
+            processes=tuple(dataclasses.replace(p, respawn=False) for p in self.processes),
+        )

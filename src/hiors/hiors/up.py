@@ -13,7 +13,7 @@ from hiors.arguments import BringupArgs, describe, parse_words
 from hiors.commands import build_commands
 from hiors.graph import build_graph
 from hiors.run import prepare
-from hiors.spec import Graph
+from hiors.spec import Graph, NodeSpec
 from hiors.supervisor import PERIOD, Supervisor
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Bringup:
     def __init__(self, graph: Graph, args: BringupArgs, show: Show = print) -> None:
         run_dir = prepare(args)
         self._lifecycle: Transitions | None = None
-        self._managed = {node.name: node.full_name for node in graph.nodes if node.lifecycle}
+        self._managed = {node.name: node for node in graph.nodes if node.lifecycle}
+        self._waiting: list[NodeSpec] = []
         commands = build_commands(graph, run_dir, args.log_level)
         self._supervisor = Supervisor(commands, run_dir / "logs", show, self._on_start)
         self._show = show
@@ -59,14 +60,25 @@ class Bringup:
     def step(self) -> int | None:
         """Look after the processes, 20 times a second; the exit code when the graph must end."""
         code = self._supervisor.step()
+        for node in [n for n in self._waiting if n.needs and n.needs.exists()]:
+            self._waiting.remove(node)
+            self._activate(node)
         if code is None and self._lifecycle and self._lifecycle.failed:
             self._show(self._lifecycle.failed)
             return 1
         return code
 
     def _on_start(self, name: str, _count: int) -> None:
-        if self._lifecycle and name in self._managed:
-            self._lifecycle.activate(self._managed[name])
+        node = self._managed.get(name)
+        if node and node.needs and not node.needs.exists():
+            self._show(f"{node.full_name} waits for {node.needs}")
+            self._waiting.append(node)
+        elif node:
+            self._activate(node)
+
+    def _activate(self, node: NodeSpec) -> None:
+        if self._lifecycle:
+            self._lifecycle.activate(node.full_name)
 
     def _close_lifecycle(self) -> None:
         if self._lifecycle:

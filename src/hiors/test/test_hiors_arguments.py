@@ -30,6 +30,7 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         ("namespace:=1robot", "namespace"),
         ("namespace:=a//b", "namespace"),
         ("sim:=false", "teleop:=none"),
+        ("run_dir:=", "run_dir:= is empty"),
     ],
 )
 def test_wrong_values_are_refused(word: str, message: str) -> None:

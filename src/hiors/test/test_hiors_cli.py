@@ -86,7 +86,7 @@ def test_the_doctor_survives_a_failing_check_and_reports_it() -> None:
     findings = doctor.examine([good, broken])
     assert [f.ok for f in findings] == [True, False]
     assert "no such thing" in findings[1].text
-    assert "1 things are missing" in doctor.as_text(findings)
+    assert "1 thing is missing" in doctor.as_text(findings)
 
 
 def test_the_doctor_does_not_miss_what_is_optional() -> None:

@@ -269,6 +269,12 @@ def test_markers_are_an_extra_that_may_die(tmp_path: Path) -> None:
     assert not node(build_graph(args(tmp_path, markers=True)), "markers").required
 
 
+def test_nothing_that_dies_is_started_anew_unless_wanted(tmp_path: Path) -> None:
+    again = [s.name for s in build_graph(args(tmp_path, console=True)) if s.respawn]
+    assert again == ["console", "learner"]
+    assert not [s for s in build_graph(args(tmp_path, console=True, respawn=False)) if s.respawn]
+
+
 def test_a_ros_installation_adds_the_robots_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hiors_core.errors import HiorsError
 
-INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/export.lock"
+INSTALL = "make setup EXTRAS=export"
 
 
 def need(module: str) -> Any:
@@ -17,5 +17,5 @@ def need(module: str) -> Any:
         package = module.partition(".")[0]
         raise HiorsError(
             f"This needs the package {package}, which is not installed ({error}). Install the"
-            f" extras of exports once, in the clone's folder: {INSTALL}"
+            f" extra once, in the clone's folder: {INSTALL}"
         ) from error

@@ -38,6 +38,25 @@ def leaves(node: object) -> Iterator[str]:
         yield str(node)
 
 
+def topics_of(node: object) -> Iterator[str]:
+    """Every topic that a text anywhere in the layout names, alone or before a field."""
+    if isinstance(node, dict):
+        yield from (name for part in (*node, *node.values()) for name in topics_of(part))
+    elif isinstance(node, list):
+        yield from (name for part in node for name in topics_of(part))
+    elif isinstance(node, str) and (found := re.match(r"/[a-z_/]+", node)):
+        yield found[0].removesuffix("/compressed")
+
+
+def test_every_topic_is_in_the_reference() -> None:
+    text = (ROOT / "docs/reference/topics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_/<>]+)` \|", text, re.MULTILINE)
+    known = [re.compile("/" + re.sub(r"<\w+>", r"\\w+", row)) for row in rows]
+    found = set(topics_of(LAYOUT["configById"])) - {TRANSITION}  # only bags have it
+    assert len(found) >= 8
+    assert [topic for topic in found if not any(k.fullmatch(topic) for k in known)] == []
+
+
 def test_every_panel_has_its_place() -> None:
     assert sorted(leaves(LAYOUT["layout"])) == sorted(LAYOUT["configById"])
 

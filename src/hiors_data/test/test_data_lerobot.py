@@ -62,10 +62,11 @@ def test_without_pyarrow_the_message_says_how_to_get_it(
     store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(HiorsError, match=r"pip install .*requirements/export.lock"):
+    with pytest.raises(HiorsError, match="make setup EXTRAS=export"):
         write(store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert (ROOT / extras.INSTALL.split()[-1]).is_file()
+    name = extras.INSTALL.partition("EXTRAS=")[2]
+    assert (ROOT / "requirements" / f"{name}.lock").is_file()
 
 
 def test_what_is_refused_leaves_nothing(store: EpisodeStore, tmp_path: Path) -> None:

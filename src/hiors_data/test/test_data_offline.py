@@ -68,19 +68,19 @@ def store(tmp_path: Path) -> EpisodeStore:
 
 def candidate(policy: object, name: str) -> Candidate:
     class Manifest:
-        version, sha256 = name, "0" * 64
+        version, sha256, data_ids = name, "0" * 64, ("good", "elsewhere")
 
     return Candidate(name=name, policy=policy, robot=robot(), manifest=Manifest())
 
 
-def untrained(folder: Path, seed: int = 0) -> Path:
+def untrained(folder: Path, seed: int = 0, seen: tuple[str, ...] = ()) -> Path:
     settings = FlowSettings(
         horizon=4, objects=("box", "hole"), network=NetworkSettings(width=16, blocks=1)
     )
     policy = FlowPolicy(robot(), settings, seed=seed)
     for weights in policy.network.parameters():
         weights.data += 0.01 * (seed + 1)  # a fresh network gives nothing, whatever its seed
-    save_checkpoint(folder, policy, version=folder.name, step=0)
+    save_checkpoint(folder, policy, version=folder.name, step=0, data_ids=seen)
     return folder
 
 
@@ -179,7 +179,8 @@ def test_statistics() -> None:
 
 
 def test_the_same_files_give_the_same_report(store: EpisodeStore, tmp_path: Path) -> None:
-    folders = [untrained(tmp_path / n, i) for i, n in enumerate(("v000001", "v000002"))]
+    seen = ((), ("elsewhere", "good"))
+    folders = [untrained(tmp_path / f"v00000{i + 1}", i, seen[i]) for i in range(2)]
     judged = load_judged(store.root)
     for name in ("one", "two"):
         ranked = rank([evaluate(c, judged, 2) for c in load_candidates(folders)], judged)
@@ -194,6 +195,7 @@ def test_the_same_files_give_the_same_report(store: EpisodeStore, tmp_path: Path
     text = (tmp_path / "one" / "report.md").read_text()
     assert "v000001" in text
     assert "1 successes, 1 failures" in text
+    assert "flatters the score: v000002 (1 of 2)." in text
     assert all(f"({name})" in text for name in pictures)
     data = json.loads(metrics[0])
     assert set(data["checkpoints"]["v000001"]["segments"]) == {"policy", "human"}

@@ -30,6 +30,8 @@ _ASK_AGAIN = 0.5
 _LONGEST_STEP = 0.1
 _HELD = 0.5
 """How long the robot may hold after an intervention before the person takes it again [s]."""
+_IDLE = 1.0
+"""The same before any intervention: there is no policy yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,13 +202,13 @@ class ScriptedOperator:
         return self._ask(view, now)
 
     def _left_alone(self, view: SceneView, now: float) -> bool:
-        """Tell whether nobody moves the robot since an intervention: a stream faltered."""
-        if view.authority is not Authority.HOLD or not self.interventions:
+        """Tell whether nobody moves the robot: a stream faltered, or there is no policy yet."""
+        if view.authority is not Authority.HOLD:
             self._held_since = None
             return False
         if self._held_since is None:
             self._held_since = now
-        return now - self._held_since >= _HELD
+        return now - self._held_since >= (_HELD if self.interventions else _IDLE)
 
     def _decide(self, reason: str, now: float, gripper: float) -> None:
         """Close the clutch and want the robot."""

@@ -27,6 +27,8 @@ from hiors_core.robot import load_robot
 from hiors_sim.task import load_sim_task
 
 ROBOT, TASK, ARM = "xtrainer", "insert_moisturizer", "left"
+POLICIES = {"state": "object_poses", "vision": "vision"}
+"""Files in config/policies, by what the policy sees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ class Demo:
             task=TASK,
             run_dir=str(self.options.out),
             learner_config=str(config_file("learner", "demo")),
-            sees=self.options.policy,
+            policy=POLICIES[self.options.policy],
             params=str(self.options.params),
             seed=self.options.seed,
             log_level="info",
@@ -260,7 +262,7 @@ def _parser() -> Parser:
     parser.add_argument("--headless", action="store_true", help="plain lines, no live table")
     parser.add_argument(
         "--policy",
-        choices=("state", "vision"),
+        choices=tuple(POLICIES),
         default="state",
         help="state: sees the object's pose, which the simulator gives away; vision: sees images "
         "and takes many times longer to learn",

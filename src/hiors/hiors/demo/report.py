@@ -32,6 +32,7 @@ def draw_curve(
         axes.plot(numbers, 100 * _rolling(human, window), color="#d29922", lw=1.8, ls="--")
         axes.text(numbers[-1], 100 * _rolling(success, window)[-1], " success", color="#1f6feb")
         axes.text(numbers[-1], 100 * _rolling(human, window)[-1], " human share", color="#d29922")
+    beside = {"start": (-8, "right"), "final": (8, "left")}
     for x, counts, name in ((0, start, "start"), (len(rows) + 1, final, "final")):
         if counts.get("n"):
             rate, low, high = wilson(counts["k"], counts["n"])
@@ -44,8 +45,8 @@ def draw_curve(
                 capsize=4,
             )
             axes.annotate(
-                f"{name}\n{counts['k']}/{counts['n']}", (x, 100 * rate), (8, -4),
-                textcoords="offset points", color="#1a7f37", fontsize=9,
+                f"{name}\n{counts['k']}/{counts['n']}", (x, 100 * rate), (beside[name][0], -4),
+                textcoords="offset points", ha=beside[name][1], color="#1a7f37", fontsize=9,
             )  # fmt: skip
     axes.set(
         xlabel=f"online episode (lines: mean of the last {window})",
@@ -53,7 +54,7 @@ def draw_curve(
         ylim=(-3, 103),
         title="Insert-moisturizer on the simulated X-Trainer: success while it learns",
     )
-    axes.set_xlim(-1, len(rows) + 9)
+    axes.set_xlim(-0.1 * len(rows) - 1, len(rows) + 9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     figure.savefig(path, dpi=140)

@@ -140,7 +140,7 @@ def _table(rows: Sequence[EpisodeRow]) -> RenderableType:
             f"{100 * row.human_fraction:.0f} %",
             _decision(row),
             ", ".join(row.policy_versions),
-            f"{so_far['k']}/{so_far['n']}",
+            f"{so_far['k']}/{so_far['n']}" if row.outcome != "none" else "",
         )
     return table
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from hiors_core.episode import Episode, load_episode
 from hiors_core.errors import HiorsError, InvalidValue
-from hiors_core.folder import MANIFEST
+from hiors_core.folder import MANIFEST, METADATA
 from hiors_core.label import Label, Outcome
 from hiors_core.store import EpisodeStore
+from hiors_data.recording import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,14 @@ def open_store(root: str | Path) -> EpisodeStore:
     if not (path / "episodes").is_dir():
         inside = [p for p in ("store", "demos") if (path / p / "episodes").is_dir()]
         hint = f" Give {' or '.join(str(path / p) for p in inside)}." if inside else ""
-        one = " It is one episode; give its store." if (path / MANIFEST).is_file() else ""
-        raise InvalidValue(f"{path} is no episode store: it has no folder 'episodes'.{hint}{one}")
+        if (path / MANIFEST).is_file():
+            hint = " It is one episode; give its store."
+        elif (path / METADATA).is_file() or path.suffix in SUFFIXES:
+            hint = (
+                " A recording made without hiors is imported first, by `hiors import bag`;"
+                " `hiors eval` takes it as it is with --map."
+            )
+        raise InvalidValue(f"{path} is no episode store: it has no folder 'episodes'.{hint}")
     return EpisodeStore(path)
 
 

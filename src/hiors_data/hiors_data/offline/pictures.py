@@ -167,7 +167,7 @@ def by_joint(comparison: Comparison) -> Any:
     joints = [i for i, unit in enumerate(robot.units) if unit == "rad"]
     maps = [mean_error(r.evaluated, judged, "joints")[:, joints].T * DEG for r in ranked]
     top = max(float(np.nanmax(m)) for m in maps)
-    across = min(3, len(ranked))
+    across = 2 if len(ranked) == 4 else min(3, len(ranked))
     down = -(-len(ranked) // across)
     size = (1.6 + 3.2 * across, 0.9 + (0.7 + 0.27 * len(joints)) * down)
     figure, panels = _figure(down, across, size, share=True)

@@ -73,6 +73,7 @@ def write_report(
     names = draw_all(comparison, folder)
     known = {n: s for n, s in (success or {}).items() if n in metrics["checkpoints"]}
     parts = [_head(comparison), _ranking(ranked, metrics, latency), _sure(ranked)]
+    parts.append(_seen(comparison))
     if len(known) > 1:
         metrics["success"] = _success(ranked, known, folder)
         parts.append(_success_text(metrics["success"]))
@@ -84,6 +85,18 @@ def write_report(
     target = folder / REPORT
     write_atomic(target, ("\n\n".join(p for p in parts if p) + "\n").encode())
     return target
+
+
+def _seen(comparison: Comparison) -> str:
+    ids = {j.episode.episode_id for j in comparison.judged}
+    found = {
+        _name(r): len(ids.intersection(r.evaluated.candidate.manifest.data_ids))
+        for r in comparison.ranked
+    }
+    known = [f"{name} ({count} of {len(ids)})" for name, count in found.items() if count]
+    if not known:
+        return ""
+    return f"Trained on these very episodes, which flatters the score: {', '.join(known)}."
 
 
 def measured(comparison: Comparison) -> dict[str, Any]:
