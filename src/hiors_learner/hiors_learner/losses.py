@@ -3,7 +3,7 @@
 no optimiser.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,13 @@ class Batch:
     u: Tensor
     noise: Tensor
     valid: float
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(
+            **{n: v.to(device) if isinstance(v, Tensor) else v for n, v in values.items()}
+        )
 
 
 def make_batch(
