@@ -3,8 +3,8 @@
 
 Weights, gradients and AdamW are float32 here. ZeRO-2 keeps the weights whole on every rank and
 shares out the rest: gradients, the optimiser's copy of the weights and its two moments. What a
-forward pass keeps for the backward pass, in numbers for each token and layer (w width, m MLP, a all
-heads, k keys or values):
+forward pass keeps for the backward pass, in numbers for each token and layer (w width, m MLP, a of
+all heads, k keys or values):
 
     Gemma    6 w + 4 m + 3 a + 2 k       SigLIP    8 w + 2 m
 
