@@ -232,7 +232,9 @@ def _become_rank(options: argparse.Namespace, arguments: Sequence[str]) -> NoRet
         names = "--listen, --ranks and --hostfile"
         raise InvalidValue(f"{names} do not go with torchrun, which starts the ranks itself")
     words = [sys.executable, "-m", "hiors_learner.train", *arguments]
-    os.execve(words[0], words, {**os.environ, "PYTHONUNBUFFERED": "1"})  # noqa: S606
+    kind = "cuda" if visible_gpus() else CPU
+    result = {**os.environ, "DS_ACCELERATOR": kind, "PYTHONUNBUFFERED": "1"}
+    os.execve(words[0], words, result)  # noqa: S606
 
 
 def _say(placement: Placement) -> None:
