@@ -134,7 +134,7 @@ class Engine:
             yield BUFFERS, self._buffers()
             yield AVERAGE, {n: t.contiguous() for n, t in self.average.state().items()}
             if not self._state:
-                yield FROZEN, self._frozen()
+                yield FROZEN, {n: t.contiguous() for n, t in self._frozen().items()}
 
     def _buffers(self) -> dict[str, Tensor]:
         kept = self._network.state_dict().keys()
@@ -142,7 +142,7 @@ class Engine:
 
     def _frozen(self) -> dict[str, Tensor]:
         named = self._network.named_parameters()
-        return {n: p.data.contiguous() for n, p in named if not p.requires_grad}
+        return {n: p.data for n, p in named if not p.requires_grad}
 
     def _expected(self) -> dict[str, Iterable[str]]:
         learning = [n for n, p in self._network.named_parameters() if p.requires_grad]

@@ -58,7 +58,8 @@ class Learner:
         """Return what one step is, for its throughput."""
         if isinstance(self.policy, FlowPolicy):
             return Work(samples=self.settings.data.batch_size)
-        from hiors_learner.flops import Pi0Policy, work
+        from hiors_learner.flops import work
+        from hiors_policy.pi0.adapter import Pi0Policy
 
         if not isinstance(self.policy, Pi0Policy):
             return Work(samples=self.settings.data.batch_size)
