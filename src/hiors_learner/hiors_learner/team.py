@@ -10,6 +10,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _store(rank: int, world: int, timeout: timedelta) -> distributed.TCPStore:
+def _store(rank: int, world: int, timeout: timedelta) -> Any:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     if "TORCHELASTIC_RUN_ID" in os.environ:
         # The agent's store remembers the addresses of ranks that died: each attempt has its own.
@@ -140,7 +141,7 @@ def _store(rank: int, world: int, timeout: timedelta) -> distributed.TCPStore:
             os.environ.setdefault(variable, "lo")
         # By itself the store would listen on every interface.
         listener = socket.create_server((LOOPBACK, port)).detach() if rank == 0 else None
-    return distributed.TCPStore(
+    return distributed.TCPStore(  # type: ignore[attr-defined]
         host, port, world, rank == 0, timeout, master_listen_fd=listener, use_libuv=False
     )
 
