@@ -252,6 +252,16 @@ build_workspace() {
     done
 }
 
+# ./hiors is for a clone without an installed ROS: beside one, a file of the package's name is what
+# `ros2 launch hiors ...` takes for the launch file.
+shortcut() {
+    if [ "$ROS" = wheels ]; then
+        [ -L hiors ] || ln -s bin/hiors hiors
+    elif [ -L hiors ]; then
+        rm hiors
+    fi
+}
+
 [ "${1:-}" = --check ] || system_packages
 PYTHON=$(find_python)
 ROS=$(choose_ros)
@@ -274,4 +284,5 @@ fi
 extras
 [ "${1:-}" = --packages ] && exit
 build_workspace
+shortcut
 say "ready (${VENV##*/}, $((SECONDS - STARTED)) s)"

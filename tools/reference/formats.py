@@ -13,7 +13,7 @@ from hiors import policies
 from hiors.demo import summary
 from hiors_bench import record
 from hiors_core import acceptance, label, link, manifest, task, topics
-from hiors_learner import settings, status
+from hiors_learner import metrics, settings, states, status
 from hiors_policy import manifest as checkpoint
 from hiors_policy import policy
 
@@ -48,7 +48,7 @@ run/
   link/ledger.jsonl  episodes that are in the training set, one a line
   link/refused/      notices that the learner refused, with the reason
   link/status.json   what the learner says of itself
-  learner/           metrics.jsonl, states to resume from
+  learner/           metrics.jsonl, tensorboard/
   checkpoints/       one folder a version, and latest.json
   logs/              one file a process, and the parameters that it got
 ```
@@ -67,6 +67,12 @@ def formats_page() -> str:
         "### label.json", _classes(label.Label),
         "### decision.json", _classes(acceptance.Decision),
         "## Between robot and learner", _classes(link.Notice, link.LedgerEntry, status.Status),
+        "## A line of learner/metrics.jsonl", _classes(metrics.Line),
+        "## State to resume from",
+        "A folder in `checkpoints/training`: safetensors by part (`weights`, `exp_avg`,"
+        " `exp_avg_sq`, `buffers`, `average`, `frozen`) and `state.json`, with their SHA-256 in"
+        " `files`.",
+        _classes(states.Header),
         "## Checkpoint folder",
         "`model.safetensors` and `manifest.json`. A folder is never changed once it is there;"
         " `latest.json` beside the folders names the newest (`version`, `path`, `sha256`).",

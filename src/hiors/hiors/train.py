@@ -39,7 +39,12 @@ def learner_words(options: argparse.Namespace) -> list[str]:
         **offline,
     }
     words = [str(w) for pair in files.items() if pair[1] is not None for w in pair]
-    ranks = ["--ranks", str(options.ranks)] if options.ranks != 1 else []
+    where = {
+        "--ranks": options.ranks,
+        "--hostfile": options.hostfile,
+        "--interface": options.interface,
+    }
+    ranks = [str(w) for pair in where.items() if pair[1] for w in pair]
     listen = ["--listen", options.listen] if options.listen else []
     keys = ["--keys", str(options.keys)] if options.keys else []
     if listen:
@@ -60,6 +65,8 @@ def _check(options: argparse.Namespace) -> None:
         )
     if options.run and options.run.exists() and not options.run.is_dir():
         raise InvalidValue(f"--run {options.run} is a file; it must be a run folder.")
+    if options.hostfile and not options.hostfile.is_file():
+        raise InvalidValue(f"--hostfile {options.hostfile} is not a file.")
     if options.config and not options.config.is_file():
         raise InvalidValue(f"--config {options.config} is not a file.")
     if options.start and not (options.start / "manifest.json").is_file():
@@ -85,5 +92,13 @@ def _parser() -> Parser:
         "--listen", help="let robots of other machines join, as tcp://0.0.0.0:5750 (with --run)"
     )
     parser.add_argument("--keys", type=Path, help="folder of keys (`hiors keys`), for --listen")
-    parser.add_argument("--ranks", type=int, default=1, help="training processes")
+    parser.add_argument(
+        "--ranks", type=int, help="training processes (default: as GPUs but one; 1 on a CPU)"
+    )
+    parser.add_argument(
+        "--hostfile", type=Path, help="train on several machines: a line 'NAME slots=N' for each"
+    )
+    parser.add_argument(
+        "--interface", help="network that those machines share, such as eth0 (with --hostfile)"
+    )
     return parser

@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The optimiser: DeepSpeed ZeRO-2 around the objective, moving average, state on disk."""
 
-import logging
-import os
-import shutil
-import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
+from torch import Tensor
 
-from hiors_core.durable import crash_point, fsync_path, read_document, write_atomic, write_document
-from hiors_core.errors import IntegrityError
-from hiors_core.names import check_version
+from hiors_core.clock import Clock, SteadyClock
+from hiors_core.errors import InvalidValue
 from hiors_learner.losses import Batch, make_objective
 from hiors_learner.schedule import learning_rate
 from hiors_learner.settings import LearnerSettings
+from hiors_learner.states import Header, State, newest_state, write_state
+from hiors_learner.stopwatch import Stopwatch
 from hiors_learner.team import Team
+from hiors_learner.zero import MOMENTS, Pieces
 from hiors_policy.ema import MovingAverage
 from hiors_policy.learnable import Learnable
 
-LATEST = "latest.json"
-AVERAGE = "average.safetensors"
-
-log = logging.getLogger(__name__)
+WEIGHTS, BUFFERS, FROZEN, AVERAGE = "weights", "buffers", "frozen", "average"
 
 
 class Engine:
@@ -32,9 +28,16 @@ class Engine:
     same order.
     """
 
-    def __init__(self, policy: Learnable, settings: LearnerSettings, team: Team) -> None:
+    def __init__(
+        self,
+        policy: Learnable,
+        settings: LearnerSettings,
+        team: Team,
+        clock: Clock | None = None,
+    ) -> None:
         import deepspeed
 
+        check_split(settings.data.batch_size, team.world)
         self._settings, self._team = settings, team
         objective = make_objective(policy, settings.loss)
         chosen = settings.optimizer
@@ -50,6 +53,9 @@ class Engine:
         )
         self.average = MovingAverage(policy.network, chosen.average)
         self._network = policy.network
+        self._pieces = Pieces(self._engine, policy.network)
+        self._state: State | None = None
+        self.watch = Stopwatch(clock or SteadyClock(), self._engine.device)
 
     @property
     def steps(self) -> int:
@@ -74,61 +80,96 @@ class Engine:
         """Do one optimiser step and return this rank's loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate
-        loss = self._engine(batch)
+        loss = self._engine(batch.to(self._engine.device))
+        self.watch.lap("forward")
         self._engine.backward(loss)
+        self.watch.lap("backward")
         self._engine.step()
         if self._team.leads:
             self.average.update(self._network, self.steps)
+        self.watch.lap("optimizer")
         return float(loss.detach())
 
     def save(self, folder: Path) -> None:
         """Write a state to resume from; a crash at any point leaves the one before in force."""
-        # A tag is never used twice, and DeepSpeed's own `latest` is not written: it can name a
-        # state whose other rank has died before writing its part.
-        tag = f"step{self.steps:06d}-{self._team.agree(time.time_ns())}"
-        self._engine.save_checkpoint(str(folder), tag=tag, save_latest=False)
-        crash_point("state:saved")
-        if not self._team.leads:
-            return
-        data = safetensors.torch.save({n: t.contiguous() for n, t in self.average.state().items()})
-        write_atomic(folder / tag / AVERAGE, data, "average")
-        for path in sorted((folder / tag).rglob("*")):
-            fsync_path(path)
-        content = {"tag": tag, "step": self.steps, "world": self._team.world}
-        write_document(folder / LATEST, content, "state-latest")
-        _prune(folder, self._settings.output.keep)
+        parts = self._parts()
+        if self._team.leads:
+            header = Header(step=self.steps, moments=self._pieces.steps, world=self._team.world)
+            keep = self._settings.output.keep
+            self._state = write_state(
+                folder, header, parts, same=self._state, unchanged=FROZEN, keep=keep
+            )
+        for _ in parts:
+            """The other ranks give their pieces."""
 
     def resume(self, folder: Path) -> bool:
-        """Load the newest state if there is one; with another number of ranks only its weights."""
-        try:
-            latest = read_document(folder / LATEST)
-        except FileNotFoundError:
+        """Load the newest state that is whole, if there is one, written by any number of ranks."""
+        found = newest_state(folder) if self._team.leads else None
+        number = self._team.agree(found.number if found else 0)
+        if not number:
             return False
-        tag = check_version(str(latest["tag"]))
-        same = latest["world"] == self._team.world
-        path, _ = self._engine.load_checkpoint(
-            str(folder), tag=tag, load_optimizer_states=same, load_lr_scheduler_states=False
-        )
-        if path is None:
-            raise IntegrityError(f"The training state {folder / tag} cannot be loaded")
-        if not same:
-            log.warning("state of %s ranks on %s: weights only", latest["world"], self._team.world)
-        self.average.load(safetensors.torch.load((folder / tag / AVERAGE).read_bytes()))
+        state = found or State.numbered(folder, number)
+        for part, names in self._expected().items():
+            state.check(part, names)
+        self._pieces.set_weights(state.read(WEIGHTS))
+        _copy(dict(self._network.named_buffers()), state.read(BUFFERS))
+        _copy(self._frozen(), state.read(FROZEN))
+        if state.header.moments:
+            self._pieces.begin_moments(state.header.moments)
+            for kind in MOMENTS:
+                self._pieces.set_moment(kind, state.read(kind))
+        self.average.load(dict(state.read(AVERAGE)))
+        self._engine.global_steps = state.header.step
+        self._state = state
         return True
+
+    def _parts(self) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+        # Every rank runs through all of it: only together they have the weights.
+        leads = self._team.leads
+        yield WEIGHTS, self._pieces.weights(leads)
+        if self._pieces.steps:
+            for kind in MOMENTS:
+                yield kind, self._pieces.moment(kind, leads)
+        if leads:
+            yield BUFFERS, self._buffers()
+            yield AVERAGE, {n: t.contiguous() for n, t in self.average.state().items()}
+            if not self._state:
+                yield FROZEN, {n: t.contiguous() for n, t in self._frozen().items()}
+
+    def _buffers(self) -> dict[str, Tensor]:
+        kept = self._network.state_dict().keys()
+        return {n: b.contiguous() for n, b in self._network.named_buffers() if n in kept}
+
+    def _frozen(self) -> dict[str, Tensor]:
+        named = self._network.named_parameters()
+        return {n: p.data for n, p in named if not p.requires_grad}
+
+    def _expected(self) -> dict[str, Iterable[str]]:
+        learning = [n for n, p in self._network.named_parameters() if p.requires_grad]
+        return {WEIGHTS: learning, BUFFERS: self._buffers(), FROZEN: self._frozen()}
+
+
+def check_split(batch_size: int, world: int) -> None:
+    """Raise InvalidValue unless each rank gets as many transitions of a batch."""
+    if batch_size % world:
+        near = max(world, batch_size - batch_size % world)
+        raise InvalidValue(
+            f"data.batch_size {batch_size} cannot be shared equally by {world} ranks: make it a"
+            f" multiple of {world}, such as {near}, or start another number of ranks"
+        )
+
+
+def _copy(own: Mapping[str, Tensor], values: Iterable[tuple[str, Tensor]]) -> None:
+    for name, value in values:
+        own[name].copy_(value)
 
 
 def _deepspeed_config(settings: LearnerSettings, world: int) -> dict[str, Any]:
     return {
-        "train_micro_batch_size_per_gpu": max(1, settings.data.batch_size // world),
+        "train_micro_batch_size_per_gpu": settings.data.batch_size // world,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.optimizer.clip,
         "zero_optimization": {"stage": 2},
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 10**9,
     }
-
-
-def _prune(folder: Path, keep: int) -> None:
-    tags = sorted((p for p in folder.glob("step*") if p.is_dir()), key=os.path.getmtime)
-    for old in tags[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)

@@ -16,9 +16,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from tempfile import NamedTemporaryFile
+from typing import NoReturn
 
 from hiors_core.clock import Clock, SteadyClock, to_ns
 from hiors_core.errors import HiorsError, InvalidValue
+from hiors_learner.places import CPU, HERE, LOOPBACK, Placement, place, visible_gpus
 from hiors_link.server import Server
 
 OWNER = "HIORS_OWNER_PID"
@@ -35,46 +38,65 @@ class LaunchSettings:
     """How the training process is kept alive.
 
     Attributes:
-        ranks: training processes.
         patience: from SIGTERM to SIGKILL of the ranks [s].
         pause, longest_pause: before the first restart, and at most [s]; doubled each time.
     """
 
-    ranks: int = 1
     patience: float = 2.5
     pause: float = 1.0
     longest_pause: float = 30.0
 
-    def __post_init__(self) -> None:
-        if self.ranks < 1:
-            raise InvalidValue(f"--ranks must be at least 1, got {self.ranks}")
 
-
-def command(arguments: Sequence[str], ranks: int = 1, port: int | None = None) -> list[str]:
+def command(
+    arguments: Sequence[str], placement: Placement = HERE, port: int | None = None
+) -> list[str]:
     """Return the command line that runs hiors_learner.train with these arguments under DeepSpeed's
     launcher.
     """
     runner = [sys.executable, "-m", "deepspeed.launcher.runner"]
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = int(probe.getsockname()[1])
+    here, hosts = placement.layout, placement.hosts
     options = {
-        "--num_accelerators": str(ranks),
-        "--master_addr": "127.0.0.1",
-        "--master_port": str(port or free),
-        "--hostfile": os.devnull,
+        "--master_addr": hosts[0].name if len(hosts) > 1 else LOOPBACK,
+        "--master_port": str(port or _free_port()),
+        "--hostfile": str(placement.hostfile or os.devnull),
         "--log_level": "error",
     }
+    if not hosts and here.learners:
+        options["--include"] = f"localhost:{','.join(here.learners)}"
+    elif not hosts:
+        options["--num_accelerators"] = str(here.ranks)
+    elif hosts[0].slots > here.ranks:
+        options["--exclude"] = f"{hosts[0].name}:{here.inference}"
     flat = [word for pair in options.items() for word in pair]
+    if len(hosts) == 1:
+        flat.append("--no_ssh_check")
     return [*runner, *flat, "--no_local_rank", "--module", "hiors_learner.train", *arguments]
 
 
-def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment for training: one thread a rank, no ranks of another job."""
+def environment(
+    base: Mapping[str, str] | None = None, placement: Placement = HERE
+) -> dict[str, str]:
+    """Return an environment for training: one thread a rank, no ranks of another job, sockets on
+    the loopback or on the network that was asked for.
+    """
     result = {k: v for k, v in (os.environ if base is None else base).items() if k not in _FOREIGN}
-    result |= {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    result |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    result |= _shared(placement)
     result[OWNER] = str(os.getpid())
     return result
+
+
+def _shared(placement: Placement) -> dict[str, str]:
+    """Return what ranks on other machines need as well."""
+    interface = placement.interface or "lo"
+    names = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    return {"DS_ACCELERATOR": placement.accelerator, **dict.fromkeys(names, interface)}
+
+
+def _free_port() -> int:
+    with socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 class Supervisor:
@@ -83,10 +105,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, make: Callable[[], list[str]], settings: LaunchSettings, clock: Clock
+        self,
+        make: Callable[[], list[str]],
+        settings: LaunchSettings,
+        clock: Clock,
+        placement: Placement = HERE,
     ) -> None:
         """``make`` gives the command for each start: every start needs a free port."""
         self._make, self._settings, self._clock = make, settings, clock
+        self._placement = placement
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -113,7 +140,10 @@ class Supervisor:
     def _once(self) -> int:
         self.starts += 1
         self._process = subprocess.Popen(
-            self._make(), env=environment(), stdin=subprocess.DEVNULL, start_new_session=True
+            self._make(),
+            env=environment(placement=self._placement),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             while self._process.poll() is None and not self._stop.wait(0.1):
@@ -168,7 +198,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hiors_learner.launch", add_help=False, allow_abbrev=False
     )
-    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--ranks", type=int)
+    parser.add_argument("--hostfile", type=Path)
+    parser.add_argument("--interface", default="")
     parser.add_argument("--listen", default="")
     parser.add_argument("--keys", type=Path)
     parser.add_argument("--run", type=Path)
@@ -177,18 +209,55 @@ def main() -> int:
         arguments += ["--run", str(options.run)]
     clock = SteadyClock()
     try:
-        settings = LaunchSettings(ranks=options.ranks)
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            _become_rank(options, arguments)
+        placement = place(visible_gpus(), options.ranks, options.hostfile, options.interface)
         door = _open_door(options, clock) if options.listen else nullcontext()
     except HiorsError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return REFUSED
-    if environment()["DS_ACCELERATOR"] == "cpu":
-        os.nice(NICE)
-    supervisor = Supervisor(lambda: command(arguments, settings.ranks), settings, clock)
+    _say(placement)
+    supervisor = Supervisor(
+        lambda: command(arguments, placement), LaunchSettings(), clock, placement
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
-    with door:
+    with door, _exported(placement):
         return supervisor.run()
+
+
+def _become_rank(options: argparse.Namespace, arguments: Sequence[str]) -> NoReturn:
+    """Become one of the ranks that torchrun starts, and starts again."""
+    if options.listen or options.ranks or options.hostfile:
+        names = "--listen, --ranks and --hostfile"
+        raise InvalidValue(f"{names} do not go with torchrun, which starts the ranks itself")
+    words = [sys.executable, "-m", "hiors_learner.train", *arguments]
+    kind = "cuda" if visible_gpus() else CPU
+    result = {**os.environ, "DS_ACCELERATOR": kind, "PYTHONUNBUFFERED": "1"}
+    os.execve(words[0], words, result)  # noqa: S606
+
+
+def _say(placement: Placement) -> None:
+    here = placement.layout
+    if placement.accelerator == CPU:
+        os.nice(NICE)
+        return
+    shared = " as well" if here.inference in here.learners else ""
+    print(f"GPU {', '.join(here.learners)} learn; GPU {here.inference} serves inference{shared}")
+
+
+@contextmanager
+def _exported(placement: Placement) -> Iterator[None]:
+    """Let DeepSpeed's launcher set the same variables on the other hosts."""
+    if len(placement.hosts) < 2:
+        yield
+        return
+    content = {**_shared(placement), "OMP_NUM_THREADS": "1"}
+    with NamedTemporaryFile("w", prefix="hiors-", suffix=".env") as file:
+        file.writelines(f"{name}={value}\n" for name, value in content.items())
+        file.flush()
+        os.environ["DS_ENV_FILE"] = file.name
+        yield
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from hiors_learner.ingest import Entry, Ingest, Taken, successes
 from hiors_learner.intake import Intake
 from hiors_learner.launch import OWNER
 from hiors_learner.learner import Learner
+from hiors_learner.metrics import Metrics
 from hiors_learner.publisher import Publisher, newest_published
 from hiors_learner.schedule import step_budget
-from hiors_learner.status import Metrics, State, Status, StatusFile
+from hiors_learner.status import State, Status, StatusFile
 from hiors_learner.team import Command
 from hiors_learner.training_set import DEMONSTRATION, ONLINE
 
@@ -52,8 +53,7 @@ class OnlineLead:
         self._known: Iterator[Taken] = self._first(demos or run / "demos")
         self._intake = Intake(self._ingest)
         self._status = StatusFile(run / "link" / "status.json", clock)
-        log_every = self._settings.output.log_every
-        self._metrics = Metrics(run / "learner" / "metrics.jsonl", log_every, clock)
+        self._metrics = _metrics(run / "learner", learner, clock)
         self._published = self._saved = 0
         self._checkpoint, self._newest_step = newest_published(self._checkpoints)
         self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
@@ -94,16 +94,23 @@ class OnlineLead:
     def stepped(self, loss: float) -> None:
         """Note a step that was done."""
         engine = self._learner.engine
-        self._metrics.add(engine.steps, loss, engine.gradient_norm, engine.learning_rate)
+        spent = engine.watch.read()
+        self._metrics.add(engine.steps, loss, engine.gradient_norm, engine.learning_rate, spent)
 
     def begin(self) -> None:
         """Note what is on the disk of the steps so far, after a state was resumed or not."""
         self._saved = self._learner.engine.steps
-        self._published = min(self._newest_step, self._saved)
+        # Steps that a crash has lost are done again before anything newer is published.
+        self._published = self._newest_step
+        self._metrics.begin(self._saved)
 
     def saved(self) -> None:
         """Note that the state is on the disk."""
         self._saved = self._learner.engine.steps
+
+    def end(self) -> None:
+        """Finish what is being written."""
+        self._metrics.close()
 
     def report(self, state: State, message: str = "") -> None:
         """Write status.json if it is time to."""
@@ -179,7 +186,7 @@ class OfflineLead:
         self._source = ((i, reader.read(store.path(i))) for i in self._ids)
         self._learner, self._publisher = learner, publisher
         self._out, self._steps = arguments.out, arguments.steps
-        self._metrics = Metrics(None, learner.settings.output.log_every, clock)
+        self._metrics = _metrics(None, learner, clock)
         self.pending: Samples | None = None
         self.stop = Interruption()
 
@@ -206,7 +213,8 @@ class OfflineLead:
     def stepped(self, loss: float) -> None:
         """Note a step that was done, and say so now and then."""
         engine = self._learner.engine
-        self._metrics.add(engine.steps, loss, engine.gradient_norm, engine.learning_rate)
+        spent = engine.watch.read()
+        self._metrics.add(engine.steps, loss, engine.gradient_norm, engine.learning_rate, spent)
         if engine.steps % self._learner.settings.output.log_every == 0:
             line = f"step {engine.steps}/{self._steps} loss {self._metrics.loss:.4f}"
             print(f"{line} {self._metrics.steps_per_s:.1f} steps/s", flush=True)
@@ -217,8 +225,16 @@ class OfflineLead:
     def saved(self) -> None:
         """Nothing is saved."""
 
+    def end(self) -> None:
+        """Nothing is left to be written."""
+
     def report(self, state: State, message: str = "") -> None:
         """Nothing is reported."""
+
+
+def _metrics(folder: Path | None, learner: Learner, clock: Clock) -> Metrics:
+    chosen = learner.settings.output
+    return Metrics(folder, chosen.log_every, clock, learner.work, tensorboard=chosen.tensorboard)
 
 
 class Interruption:

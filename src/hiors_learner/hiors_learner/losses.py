@@ -3,7 +3,8 @@
 no optimiser.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,13 @@ class Batch:
     u: Tensor
     noise: Tensor
     valid: float
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(
+            **{n: v.to(device) if isinstance(v, Tensor) else v for n, v in values.items()}
+        )
 
 
 def make_batch(

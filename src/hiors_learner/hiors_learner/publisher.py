@@ -52,12 +52,12 @@ class Publisher:
 
 
 def newest_published(checkpoints: Path) -> tuple[str, int]:
-    """Return version and step of the checkpoint that latest.json names, or "" and 0."""
+    """Return version and online step of the checkpoint that latest.json names, or "" and 0."""
     folder = read_latest(checkpoints)
     if folder is None:
         return "", 0
     manifest = read_manifest(folder)
-    return manifest.version, manifest.step
+    return manifest.version, manifest.step if is_online_version(manifest) else 0
 
 
 def is_online_version(manifest: CheckpointManifest) -> bool:

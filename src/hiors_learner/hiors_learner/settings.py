@@ -168,6 +168,9 @@ class OutputSettings:
             checkpoint worth while when the data pay for no more.
         save_every: steps between states to resume from. keep: how many of those stay.
         log_every: steps that one line of metrics.jsonl sums up.
+        tensorboard: write the same as TensorBoard's events, into learner/tensorboard of the run.
+        peak_tflops: what one device can do in the precision of the training [10¹² FLOP/s], for
+            the utilisation; 0 when not known.
     """
 
     publish_every: int = 100
@@ -175,10 +178,13 @@ class OutputSettings:
     save_every: int = 500
     keep: int = 2
     log_every: int = 20
+    tensorboard: bool = True
+    peak_tflops: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("publish_every", "publish_paced", "save_every", "keep", "log_every"):
             within(f"output.{name}", getattr(self, name), 1, 10**9)
+        within("output.peak_tflops", self.peak_tflops, 0.0, 1e6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

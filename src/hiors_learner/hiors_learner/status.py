@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the learner says of itself: link/status.json and metrics.jsonl. The numbers are those of
-LearnerStatus.msg.
-"""
+"""What the learner says of itself, link/status.json. The numbers are those of LearnerStatus."""
 
 import json
 import os
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
-from hiors_core.clock import Clock, to_ns, to_s
+from hiors_core.clock import Clock, to_ns
 from hiors_core.durable import write_atomic
 
 _PERIOD = 0.5
@@ -81,39 +78,3 @@ class StatusFile:
         write_atomic(
             self._path, json.dumps(content, allow_nan=False).encode(), "status", sync=False
         )
-
-
-class Metrics:
-    """Sums up steps; one line of metrics.jsonl for each window."""
-
-    def __init__(self, path: Path | None, window: int, clock: Clock) -> None:
-        self._path, self._window, self._clock = path, window, clock
-        self._losses: deque[float] = deque(maxlen=window)
-        self._count = 0
-        self._since = clock.now()
-        self.loss: float | None = None
-        self.steps_per_s = 0.0
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-
-    def add(self, step: int, loss: float, gradient_norm: float, learning_rate: float) -> None:
-        """Take one step in; write a line when the window is full."""
-        self._losses.append(loss)
-        self._count += 1
-        self.loss = sum(self._losses) / len(self._losses)
-        if self._count < self._window:
-            return
-        now = self._clock.now()
-        self.steps_per_s = self._count / max(to_s(now - self._since), 1e-9)
-        self._count, self._since = 0, now
-        line = {
-            "step": step,
-            "loss": self.loss,
-            "gradient_norm": gradient_norm,
-            "learning_rate": learning_rate,
-            "steps_per_s": round(self.steps_per_s, 2),
-            "stamp_ns": now,
-        }
-        if self._path:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")

@@ -10,6 +10,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,11 @@ from torch import distributed
 from torch.distributed import distributed_c10d
 
 from hiors_learner.data import Samples
+from hiors_learner.places import LOOPBACK
 
 SILENCE = 60.0
 """[s] after which a rank that hears nothing gives up; rank 0 says IDLE far more often."""
+
 
 _PR_SET_PDEATHSIG = 1
 
@@ -81,8 +84,10 @@ class Team:
 
 
 def start_team() -> Team:
-    """Join the group that the launcher describes in the environment, or be alone."""
-    if "LOCAL_SIZE" in os.environ:
+    """Join the group that DeepSpeed's launcher or torchrun describes in the environment, or be
+    alone.
+    """
+    if "LOCAL_SIZE" in os.environ or "LOCAL_WORLD_SIZE" in os.environ:
         _die_with_parent()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -102,18 +107,43 @@ def start_team() -> Team:
     # Without this, DeepSpeed compiles a C++ extension at start that the learner never uses.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     # DeepSpeed's own groups ignore the timeout given to init_distributed.
-    distributed_c10d.default_pg_timeout = timedelta(seconds=SILENCE)
-    deepspeed.init_distributed(
-        dist_backend="gloo", auto_mpi_discovery=False, timeout=timedelta(seconds=SILENCE)
+    silence = timedelta(seconds=SILENCE)
+    distributed_c10d.default_pg_timeout = silence
+    backend = "gloo"
+    if os.environ["DS_ACCELERATOR"] == "cuda":
+        # Commands and episodes travel between processors, gradients between GPUs.
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    distributed.init_process_group(
+        backend, store=_store(rank, world, silence), rank=rank, world_size=world, timeout=silence
     )
-    return Team(rank=distributed.get_rank(), world=distributed.get_world_size())
+    deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False, timeout=silence)
+    return Team(rank=rank, world=world)
 
 
 def free_port() -> int:
     """Return a TCP port of this machine that is free now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _store(rank: int, world: int, timeout: timedelta) -> Any:
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        # The agent's store remembers the addresses of ranks that died: each attempt has its own.
+        port += 1 + int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    listener = None
+    if host in (LOOPBACK, "localhost"):
+        host = LOOPBACK
+        for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(variable, "lo")
+        # By itself the store would listen on every interface.
+        listener = socket.create_server((LOOPBACK, port)).detach() if rank == 0 else None
+    return distributed.TCPStore(  # type: ignore[attr-defined]
+        host, port, world, rank == 0, timeout, master_listen_fd=listener, use_libuv=False
+    )
 
 
 def _die_with_parent() -> None:

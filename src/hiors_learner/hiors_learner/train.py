@@ -44,7 +44,7 @@ def train(arguments: Arguments, clock: Clock) -> None:
     parent = start.manifest.version if start else ""
 
     team = start_team()
-    learner = Learner(policy, settings, team, normalized=start is not None)
+    learner = Learner(policy, settings, team, normalized=start is not None, clock=clock)
     lead = _lead(arguments, task, learner, parent, clock) if team.leads else None
     if not lead:
         # Rank 0 hears the signal, saves, and then tells the others.
@@ -70,11 +70,13 @@ def train(arguments: Arguments, clock: Clock) -> None:
             if lead:
                 lead.stepped(loss)
         elif command is Command.SAVE and states:
-            learner.engine.save(states)
+            learner.save(states)
             if lead:
                 lead.saved()
         elif command is Command.STOP:
             break
+    if lead:
+        lead.end()
     team.end()
 
 

@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from hiors_core.clock import SteadyClock
-from hiors_core.errors import InvalidValue
 from hiors_learner.launch import OWNER, LaunchSettings, Supervisor, command, environment
+from hiors_learner.places import Layout, Placement
 
 FAST = LaunchSettings(patience=2.0, pause=0.01, longest_pause=0.02)
 
@@ -87,7 +85,7 @@ def test_every_start_has_a_free_port_of_its_own():
 
 
 def test_the_arguments_reach_the_training_process():
-    words = command(["--run", "x"], ranks=2)
+    words = command(["--run", "x"], Placement(layout=Layout(ranks=2)))
     assert words[-3:] == ["hiors_learner.train", "--run", "x"]
     assert words[words.index("--num_accelerators") + 1] == "2"
 
@@ -98,12 +96,9 @@ def test_the_environment_is_clean():
     assert "RANK" not in result
     assert "MASTER_PORT" not in result
     assert result["OMP_NUM_THREADS"] == "1"
+    assert result["GLOO_SOCKET_IFNAME"] == "lo"
+    assert result["DS_ACCELERATOR"] == "cpu"
     assert result[OWNER] == str(os.getpid())
-
-
-def test_a_learner_needs_a_rank():
-    with pytest.raises(InvalidValue, match="at least 1, got 0"):
-        LaunchSettings(ranks=0)
 
 
 def test_a_rank_may_save_and_its_launcher_is_not_waited_for(tmp_path: Path):

@@ -8,13 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from learner_scene import policy, samples
+from learner_scene import SMALL, policy, samples
 
 from hiors_core.errors import StateError
+from hiors_learner.config import parse
 from hiors_learner.data import Pool
 from hiors_learner.losses import HiOrsObjective, make_batch
 from hiors_learner.mixture import Draw, draw
-from hiors_learner.settings import LossSettings
+from hiors_learner.settings import LearnerSettings, LossSettings
+from hiors_learner.training_set import DEMONSTRATION, ONLINE, TrainingSet
 
 
 def drawn(**changes) -> Draw:
@@ -108,3 +110,17 @@ def test_noise_differs_from_step_to_step():
     assert torch.equal(one.noise, again.noise)
     assert torch.equal(one.u, again.u)
     assert not torch.equal(one.noise, other.noise)
+
+
+def test_a_training_set_that_is_read_again_gives_the_same_minibatches():
+    def batches(steps: range) -> list[torch.Tensor]:
+        data = TrainingSet(samples(0), parse(LearnerSettings, SMALL, ""))
+        data.add(ONLINE, samples(6, seed=1), 0)
+        data.add(DEMONSTRATION, samples(5, seed=2))
+        data.add(ONLINE, samples(4, seed=3), 1)
+        parts = [data.batch(step, rank, 2) for step in steps for rank in range(2)]
+        return [t for part in parts for t in (part.states, part.actions, part.u, part.noise)]
+
+    straight, resumed = batches(range(8)), batches(range(5, 8))
+    tail = straight[-len(resumed) :]
+    assert all(torch.equal(a, b) for a, b in zip(tail, resumed, strict=True))

@@ -27,6 +27,7 @@ from learner_scene import (
 
 from hiors_core.store import EpisodeStore
 from hiors_learner.launch import command, environment
+from hiors_learner.places import Layout, Placement
 from hiors_learner.status import State
 from hiors_policy.checkpoint import load_checkpoint, read_latest
 
@@ -131,7 +132,9 @@ def offline(tmp_path: Path, config: Path, out: Path, ranks: int | None = None) -
     words = [*arguments(config), "--steps", "6", "--demos", str(tmp_path / "demos")]
     words += ["--out", str(out)]
     line = (
-        command(words, ranks) if ranks else [sys.executable, "-m", "hiors_learner.train", *words]
+        command(words, Placement(layout=Layout(ranks=ranks)))
+        if ranks
+        else [sys.executable, "-m", "hiors_learner.train", *words]
     )
     done = subprocess.run(line, env=quiet(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -182,7 +185,7 @@ def test_two_ranks_learn_what_one_learns(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "point", ["state:saved", "average:aside", "state-latest:aside", "checkpoint:renamed"]
+    "point", ["state:weights", "state:aside", "state:renamed", "checkpoint:renamed"]
 )
 def test_a_crash_in_training_loses_no_episode(tmp_path: Path, point: str):
     run, config = tmp_path / "run", settings_file(tmp_path)

@@ -11,9 +11,14 @@ from hiors_policy.pi0.codec import Pi0Settings
 from hiors_policy.pi0.prompt import ByteTokenizer
 
 
-def tiny_policy(robot: RobotModel, cameras: tuple[str, ...] = (), seed: int = 0) -> Pi0Policy:
+def tiny_policy(
+    robot: RobotModel,
+    cameras: tuple[str, ...] = (),
+    seed: int = 0,
+    config: pi0.Pi0Config | None = None,
+) -> Pi0Policy:
     """Return a policy in joints, H = 10, dt = 0.1 s, that has learned nothing."""
-    config = pi0.tiny_config(layers=2)
+    config = config or pi0.tiny_config(layers=2)
     columns = len(robot.names)
     scale = pi0.Scale.make({"mean": np.zeros(columns), "std": np.full(columns, 0.05)})
     settings = Pi0Settings(kind="joint", cameras=cameras, dt=0.1, steps=3)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two real ranks under the supervisor: whatever dies, training goes on by itself from the last
+whole state, and neither steps nor versions are lost or come twice (reliability: row 18).
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from learner_scene import announce, ledger, record, settings_file, status
+from test_learner_train import PATIENCE, arguments, quiet
+
+from hiors_core.clock import SteadyClock
+from hiors_core.durable import CRASH_VARIABLE
+from hiors_core.store import EpisodeStore
+from hiors_learner.launch import LaunchSettings, Supervisor, command
+from hiors_learner.places import Layout, Placement
+from hiors_learner.status import State
+from hiors_policy.checkpoint import read_latest, read_manifest
+
+TWO = Placement(layout=Layout(ranks=2))
+PATHS = {"PYTHONPATH", "OMP_NUM_THREADS"}
+
+
+@contextmanager
+def supervised(
+    run: Path, config: Path, monkeypatch: pytest.MonkeyPatch, crash: str = ""
+) -> Iterator[Supervisor]:
+    """Run two ranks; the first start ends at the crash point ``crash``, if any."""
+    for name, value in quiet().items():
+        if name in PATHS:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv(CRASH_VARIABLE, crash)
+
+    def make() -> list[str]:
+        if one.starts > 1:
+            monkeypatch.setenv(CRASH_VARIABLE, "")
+        return command([*arguments(config), "--run", str(run)], TWO)
+
+    one = Supervisor(make, LaunchSettings(pause=0.1), SteadyClock(), TWO)
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 4 * PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def ranks(run: Path) -> dict[int, int]:
+    """Return the processes of the training of a run by rank."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        named = [v.removeprefix(b"RANK=") for v in variables if v.startswith(b"RANK=")]
+        if str(run).encode() in words and named and b"deepspeed.launcher.launch" not in words:
+            found[int(named[0])] = int(folder.name)
+    return found
+
+
+def lines(run: Path) -> list[dict]:
+    path = run / "learner" / "metrics.jsonl"
+    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def published(run: Path) -> int:
+    newest = read_latest(run / "checkpoints")
+    return read_manifest(newest).step if newest else 0
+
+
+def paced(run: Path, step: int) -> bool:
+    seen = status(run)
+    return seen.get("state") == State.PACED and seen.get("step") == step
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_is_killed_is_back_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+):
+    run = tmp_path / "run"
+    config = settings_file(tmp_path, pacing={"utd": 6.0})
+    announce(run, record(EpisodeStore(run / "store"), "e1", seconds=1.0))
+    with supervised(run, config, monkeypatch) as one:
+        until(lambda: published(run) >= 40)
+        os.kill(ranks(run)[rank], signal.SIGKILL)
+        killed_at, version = len(lines(run)), published(run)
+        states = sorted(p.name for p in (run / "checkpoints" / "training").glob("step*"))
+        assert states
+        until(lambda: one.starts == 2)
+        seen = []
+        budget = 6 * ledger(run)[0]["transitions"]
+        until(lambda: seen.append(published(run)) or paced(run, budget))
+        after = [line["step"] for line in lines(run)[killed_at:]]
+    assert after == sorted(after)
+    assert after[0] >= 20, "not from the beginning"
+    assert min(seen) >= version
+    assert seen == sorted(seen), "no version goes back"
+    assert not list((run / "checkpoints").glob("v*.*")), "no step is published twice"
+    assert [line["episode_id"] for line in ledger(run)] == ["e1"]
