@@ -35,7 +35,7 @@ class Collector:
     def __init__(self, world: World, arm: Arm, pupil: Pupil, root: Path, seeds: Seeds) -> None:
         self.seeds = seeds
         self._world, self._pupil = world, pupil
-        self._environment = world.environment(arm, pupil.agent.execute)
+        self._environment = world.environment(arm)
         self._person = world.operator(arm, seeds.seed)
         self._demonstrator = world.demonstrator(seeds.seed)
         self._store = EpisodeStore(root)

@@ -140,7 +140,16 @@ def plan(
                 if ARMS[name].task not in known:
                     raise UnknownName("task", ARMS[name].task, known, f"Arm {name} needs it.")
                 _add(jobs, ARMS[name].task, [name], seed)
-    return jobs
+    return dict(sorted(jobs.items(), key=lambda item: _turn(item[0], chosen[0])))
+
+
+def _turn(job: Job, first: str) -> int:
+    """Return when a job's turn is: the comparison on the first task, then its ablations, then the
+    rest; what a job needs has the same turn or an earlier one.
+    """
+    if job.task != first:
+        return 2
+    return int(job.arm != START and ARMS[job.arm].group in table.LEFT_OUT)
 
 
 def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int) -> None:

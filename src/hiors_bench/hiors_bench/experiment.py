@@ -17,6 +17,7 @@ from hiors_bench.arms import ARMS, LEFT_OUT, REFERENCE, Arm
 from hiors_bench.collection import Attempt, Collector, recorded
 from hiors_bench.measurement import Examiner
 from hiors_bench.methods import HI_ORS, Pupil, make_pupil
+from hiors_bench.provenance import commit
 from hiors_bench.runs import START, BenchFolder, Job, Record
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
@@ -36,6 +37,7 @@ def perform(folder: BenchFolder, config: Path, job: Job) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     work = folder.workspace(job)
     record = _start(world, folder, job) if job.arm == START else _run(world, folder, job, work)
+    record["commit"] = commit()
     record["wall_s"] = round(time.perf_counter() - wall, 2)
     record["cpu_s"] = round(time.process_time() - cpu, 2)
     folder.save(job, record)

@@ -18,5 +18,6 @@ KEYS = {
     "successes": "of them, successful",
     "rejected": "most common reasons, and how often each",
     "status": "finished, or what went wrong",
+    "commit": "of the sources that made it",
     "curve": "points of the learning curve: frames, human_frames, steps, k, n",
 }

@@ -20,7 +20,12 @@ By = Mapping[str, Mapping[int, Record]]
 
 def report(runs: Sequence[Record], command: str) -> str:
     """Return the whole report."""
-    parts = ["# Learning benchmark", f"Command: `{command}`", _LEGEND]
+    made = sorted({run.get("commit") or "unknown" for run in runs})
+    parts = [
+        "# Learning benchmark",
+        f"Command: `{command}`. Commit of the sources: {', '.join(made) or 'none'}.",
+        _LEGEND,
+    ]
     for task in dict.fromkeys(run["task"] for run in runs):
         parts.append(f"## {task}")
         parts += task_report(by_arm(runs, task))

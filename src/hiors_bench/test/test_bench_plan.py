@@ -96,6 +96,19 @@ def test_an_arm_with_a_task_of_its_own_runs_there_beside_its_counterpart() -> No
     assert {j.arm for j in jobs if j.task == "insert_moisturizer"} == {START, "wrong_05"}
 
 
+def test_the_comparison_on_the_first_task_is_done_for_all_seeds_before_anything_else() -> None:
+    jobs = list(plan(["all"], [COMPARISON, ABLATION], [0, 1], TASKS[:2]))
+    turns = [(j.task != TASKS[0], j.arm != START and ARMS[j.arm].group == ABLATION) for j in jobs]
+    first = [turn[0] for turn in turns]
+    assert first == sorted(first)
+    mine = [turn[1] for turn in turns if not turn[0]]
+    assert mine == sorted(mine)
+    assert {job.seed for job, turn in zip(jobs, turns, strict=True) if turn == (False, False)} == {
+        0,
+        1,
+    }
+
+
 def test_a_job_comes_after_those_it_needs() -> None:
     jobs = plan(["insert_moisturizer"], ["bc_total"], [7], TASKS)
     order = list(jobs)

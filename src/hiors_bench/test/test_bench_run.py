@@ -93,7 +93,7 @@ def test_each_ablation_changes_what_it_says() -> None:
     cyclical = distillation(world, ARMS["cyclical"]).optimizer
     assert (cyclical.schedule, cyclical.period) == ("cyclical", world.settings.cycle)
     for arm, rates in {"fixed_low": (2.5, 2.5), "fixed_high": (10.0, 10.0)}.items():
-        task = world.environment(ARMS[arm], 2).task.task
+        task = world.environment(ARMS[arm]).task.task
         assert (task.f_low, task.f_high) == rates
 
 
