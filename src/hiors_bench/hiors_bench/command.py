@@ -15,11 +15,11 @@ from pathlib import Path
 from hiors_bench import arms as table
 from hiors_bench.arms import ARMS
 from hiors_bench.crew import Answer, Crew, cores, worker_command
+from hiors_bench.lab import EXTERNAL, known, open_world
 from hiors_bench.progress import Progress
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
 from hiors_bench.tables import report
-from hiors_bench.world import World, tasks
 from hiors_core.durable import write_atomic
 from hiors_core.errors import InvalidValue, UnknownName
 
@@ -37,9 +37,9 @@ def main(argv: Sequence[str], config: Path, parser: argparse.ArgumentParser) -> 
     """
     options = parse(argv, parser)
     settings = design(options)
-    chosen = plan(options.tasks, options.arms, options.seeds, tasks(config))
+    chosen = plan(options.tasks, options.arms, options.seeds, known(config))
     for task in dict.fromkeys(job.task for job in chosen):
-        World(config, task, settings)
+        open_world(config, task, settings)
     folder = BenchFolder(options.out.absolute())
     folder.create(settings)
     todo = {job: before for job, before in chosen.items() if not folder.done(job)}
@@ -62,7 +62,10 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     """Return the options; what is not there is None."""
     parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--tasks", nargs="+", metavar="TASK", help=f"of config/tasks ({FIRST_TASK}), or all")
+    add(
+        "--tasks", nargs="+", metavar="TASK",
+        help=f"of config/tasks ({FIRST_TASK}), all of them, or {', '.join(EXTERNAL)}",
+    )  # fmt: skip
     add(
         "--arms", nargs="+", metavar="ARM",
         help=f"{', '.join(ARMS)}; {', '.join(table.GROUPS)}, all"
@@ -120,15 +123,14 @@ def seeds(words: Sequence[str]) -> list[int]:
 
 
 def plan(
-    named: Sequence[str], arms: Sequence[str] | None, wanted: Sequence[int], known: Sequence[str]
+    named: Sequence[str], arms: Sequence[str] | None, wanted: Sequence[int], there: Sequence[str]
 ) -> dict[Job, list[Job]]:
     """Return all jobs with those that each needs, in the order in which to begin them."""
-    chosen = list(dict.fromkeys(known if "all" in named else named))
+    own = sorted((t for t in there if t not in EXTERNAL), key=lambda task: task != FIRST_TASK)
+    chosen = list(dict.fromkeys(t for word in named for t in (own if word == "all" else [word])))
     for task in chosen:
-        if task not in known:
-            raise UnknownName("task", task, [*known, "all"])
-    if "all" in named:
-        chosen.sort(key=lambda task: task != FIRST_TASK)
+        if task not in there:
+            raise UnknownName("task", task, [*there, "all"])
     jobs: dict[Job, list[Job]] = {}
     for seed in wanted:
         for task in chosen:
@@ -137,8 +139,8 @@ def plan(
             anywhere = [name for name in names if not ARMS[name].task]
             _add(jobs, task, anywhere, seed)
             for name in (n for n in names if n not in anywhere):
-                if ARMS[name].task not in known:
-                    raise UnknownName("task", ARMS[name].task, known, f"Arm {name} needs it.")
+                if ARMS[name].task not in there:
+                    raise UnknownName("task", ARMS[name].task, there, f"Arm {name} needs it.")
                 _add(jobs, ARMS[name].task, [name], seed)
     return dict(sorted(jobs.items(), key=lambda item: _turn(item[0], chosen[0])))
 

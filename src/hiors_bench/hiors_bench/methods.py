@@ -3,22 +3,37 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from hiors_bench.arms import Arm
+from hiors_bench.settings import BenchSettings
 from hiors_bench.world import World
 from hiors_core.acceptance import AcceptanceRule, AcceptanceRules
 from hiors_core.label import Label
+from hiors_core.task import Task
 from hiors_learner.agent import Agent
 from hiors_learner.agent_policy import AgentPolicy, agent_spec
 from hiors_learner.agents import make_agent
 from hiors_learner.distill import DistillSettings
 from hiors_learner.episodes import TrajectoryReader
+from hiors_learner.settings import LearnerSettings
 from hiors_learner.trajectory import Trajectory
 from hiors_policy.network import NetworkSettings
 
 HI_ORS = "hi_ors"
 EVERYTHING = -1e9
 """m of eq. 3 that every return reaches."""
+
+
+class Values(Protocol):
+    """What a method takes its values from."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def learner(self) -> LearnerSettings: ...
+    @property
+    def settings(self) -> BenchSettings: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +70,7 @@ def make_pupil(world: World, arm: Arm, seed: int) -> Pupil:
     )
 
 
-def distillation(world: World, arm: Arm) -> DistillSettings:
+def distillation(world: Values, arm: Arm) -> DistillSettings:
     """Return the settings of Hi-ORS and of behaviour cloning, with what the arm leaves out."""
     task, learner = world.task, world.learner
     rule = AcceptanceRule(
