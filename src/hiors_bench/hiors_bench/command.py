@@ -75,6 +75,7 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (2400)")
     budget.add_argument("--episodes", type=int, help="collected online instead")
+    add("--demonstrations", type=int, help="that every arm starts from (10)")
     add("--evaluations", type=int, help="episodes of the last evaluation (100)")
     add("--smoke", action="store_true", help="one tiny run of each arm, about two minutes")
     add("--jobs", type=int, default=cores(), help=f"processes at a time ({cores()}, the cores)")
@@ -95,7 +96,7 @@ def design(options: argparse.Namespace) -> BenchSettings:
     base = SMOKE if options.smoke else BenchSettings()
     changes = {
         name: value
-        for name in ("frames", "episodes", "evaluations")
+        for name in ("demonstrations", "frames", "episodes", "evaluations")
         if (value := getattr(options, name)) is not None
     }
     for name, value in changes.items():
