@@ -140,8 +140,9 @@ def plan(
             anywhere = [name for name in names if not ARMS[name].task]
             _add(jobs, task, anywhere, seed)
             for name in (n for n in names if n not in anywhere):
-                if ARMS[name].task not in there:
-                    raise UnknownName("task", ARMS[name].task, there, f"Arm {name} needs it.")
+                for task_of_arm in filter(None, (ARMS[name].task, ARMS[name].beside)):
+                    if task_of_arm not in there:
+                        raise UnknownName("task", task_of_arm, there, f"Arm {name} needs it.")
                 _add(jobs, ARMS[name].task, [name], seed)
     return dict(sorted(jobs.items(), key=lambda item: _turn(item[0], chosen[0])))
 
@@ -161,6 +162,10 @@ def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int)
     for name in table.needed(names):
         jobs.setdefault(start, [])
         jobs[Job(task, name, seed)] = [start]
+        if beside := ARMS[name].beside:
+            # Its own policy there is what the second task is compared with.
+            _add(jobs, beside, [table.REFERENCE], seed)
+            jobs[Job(task, name, seed)].append(Job(beside, START, seed))
         if not ARMS[name].online:
             jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
 

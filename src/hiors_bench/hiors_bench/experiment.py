@@ -21,6 +21,7 @@ from hiors_bench.methods import HI_ORS
 from hiors_bench.provenance import commit
 from hiors_bench.runs import START, BenchFolder, Job, Record
 from hiors_bench.settings import BenchSettings
+from hiors_bench.two_tasks import twice
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
 from hiors_learner.agent import Agent
@@ -39,7 +40,12 @@ def perform(folder: BenchFolder, config: Path, job: Job) -> None:
     world = open_world(config, job.task, folder.settings())
     wall, cpu = time.perf_counter(), time.process_time()
     work = folder.workspace(job)
-    record = _start(world, folder, job) if job.arm == START else _run(world, folder, job, work)
+    if job.arm == START:
+        record = _start(world, folder, job)
+    else:
+        name = ARMS[job.arm].beside
+        beside = World(config, name, folder.settings()) if name else None
+        record = _run(world, beside, folder, job, work)
     record["commit"] = commit()
     record["wall_s"] = round(time.perf_counter() - wall, 2)
     record["cpu_s"] = round(time.process_time() - cpu, 2)
@@ -72,17 +78,20 @@ def _start(world: World | GymWorld, folder: BenchFolder, job: Job) -> Record:
     }
 
 
-def _run(world: World | GymWorld, folder: BenchFolder, job: Job, work: Path) -> Record:
+def _run(
+    world: World | GymWorld, beside: World | None, folder: BenchFolder, job: Job, work: Path
+) -> Record:
     arm, seeds = ARMS[job.arm], Seeds(job.seed)
-    lab = open_lab(world, arm, job.seed)
+    settings = world.settings if beside is None else twice(world.settings)
+    lab = open_lab(world, arm, job.seed, beside)
     shown = list(lab.recorded(folder.start(job.task, job.seed) / DEMONSTRATIONS))
-    began = _begin(world.settings, folder, job, arm, lab, shown)
+    began = _begin(settings, folder, job, arm, lab, shown)
     tests, episodes = lab.tests(), lab.episodes(work / "store", seeds)
     reference = None if arm.online else folder.load(Job(job.task, REFERENCE, job.seed))
     judge = _judge(arm, shown, job.seed)
-    course = _Course(world.settings, arm, lab.agent, episodes, reference, judge)
+    course = _Course(settings, arm, lab.agent, episodes, reference, judge)
     course.points.append(_point(0, 0, 0, began or tests.curve(seeds)))
-    points = world.settings.curve_points
+    points = settings.curve_points
     for i in range(1, points + 1):
         course.go(i / points)
         if arm.group not in LEFT_OUT and i < points:
@@ -115,7 +124,7 @@ def _begin(
     is the same for this arm. Return the (k, n) of the shared one.
     """
     place = folder.start(job.task, job.seed)
-    shared = arm.method == HI_ORS and arm.noop_filter
+    shared = arm.method == HI_ORS and arm.noop_filter and not arm.beside
     if shared:
         weights = (place / WEIGHTS).read_bytes()
         lab.agent.load_state_dict(safetensors.torch.load(weights))

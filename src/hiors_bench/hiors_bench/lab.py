@@ -11,12 +11,12 @@ from hiors_bench.collection import recorded as recorded_episodes
 from hiors_bench.gym_world import GYM_TASK, GymCollector, GymExaminer, GymWorld
 from hiors_bench.gym_world import recorded as recorded_cubes
 from hiors_bench.measurement import Examiner
-from hiors_bench.methods import HI_ORS, Pupil, distillation, make_pupil
+from hiors_bench.methods import agent_of, pupil_of
 from hiors_bench.runs import Record
 from hiors_bench.settings import BenchSettings
+from hiors_bench.two_tasks import TwoTasks
 from hiors_bench.world import Seeds, World, tasks
 from hiors_learner.agent import Agent
-from hiors_learner.agents import make_agent
 from hiors_learner.trajectory import Trajectory
 
 EXTERNAL = (GYM_TASK,)
@@ -71,8 +71,8 @@ class SimLab:
 
     def __init__(self, world: World, arm: Arm, seed: int) -> None:
         self._world, self._arm = world, arm
-        self._pupil: Pupil = make_pupil(world, arm, seed)
-        self.agent = self._pupil.agent
+        self.agent = agent_of(world, arm, seed)
+        self._pupil = pupil_of(world, self.agent)
 
     def episodes(self, root: Path, seeds: Seeds) -> Collector:
         return Collector(self._world, self._arm, self._pupil, root, seeds)
@@ -89,8 +89,7 @@ class GymLab:
 
     def __init__(self, world: GymWorld, arm: Arm, seed: int) -> None:
         self._world, self._arm = world, arm
-        settings = distillation(world, arm) if arm.method == HI_ORS else None
-        self.agent = make_agent(arm.method, world.spec, settings, seed)
+        self.agent = agent_of(world, arm, seed)
 
     def episodes(self, root: Path, seeds: Seeds) -> GymCollector:
         return GymCollector(self._world, self._arm, self.agent, root, seeds)
@@ -114,8 +113,12 @@ def open_world(config: Path, task: str, settings: BenchSettings) -> World | GymW
     return World(config, task, settings)
 
 
-def open_lab(world: World | GymWorld, arm: Arm, seed: int) -> Lab:
-    """Return what a run of an arm is made of, with weights from the seed."""
+def open_lab(world: World | GymWorld, arm: Arm, seed: int, beside: World | None = None) -> Lab:
+    """Return what a run of an arm is made of, with weights from the seed; ``beside``: a second
+    task that the same policy learns.
+    """
     if isinstance(world, GymWorld):
         return GymLab(world, arm, seed)
+    if beside is not None:
+        return TwoTasks([world, beside], arm, seed)
     return SimLab(world, arm, seed)

@@ -29,6 +29,8 @@ def report(runs: Sequence[Record], command: str) -> str:
     for task in dict.fromkeys(run["task"] for run in runs):
         parts.append(f"## {task}")
         parts += task_report(by_arm(runs, task))
+    if shared := [run for run in runs if run.get("beside")]:
+        parts += ["## Two tasks in one policy", two_tasks(runs, shared)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -127,6 +129,21 @@ def ablations(found: By, names: Sequence[str]) -> str:
              interval)
         )  # fmt: skip
     return _table(head, rows)
+
+
+def two_tasks(runs: Sequence[Record], shared: Sequence[Record]) -> str:
+    """Return success at each task of a shared policy, beside that of a policy of its own."""
+    counts: dict[str, list[tuple[int, int]]] = {}
+    for run in shared:
+        own = {"task": run["task"], **run["success"]}
+        for part in (own, *run["beside"]):
+            counts.setdefault(part["task"], []).append((part["k"], part["n"]))
+    seeds = {run["seed"] for run in shared}
+    rows = []
+    for task, found in counts.items():
+        alone = {s: r for s, r in by_arm(runs, task).get(REFERENCE, {}).items() if s in seeds}
+        rows.append((task, _cell(found), _cell(success(alone))))
+    return _table(("task", "one policy for both", "a policy of its own"), rows)
 
 
 def title(name: str) -> str:

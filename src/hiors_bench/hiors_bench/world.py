@@ -12,6 +12,8 @@ from hiors_core.errors import UnknownName
 from hiors_core.robot import Arm as RobotArm
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.task import Task, load_task
+from hiors_learner.agent import AgentSpec
+from hiors_learner.agent_policy import agent_spec
 from hiors_learner.config import load_settings
 from hiors_learner.settings import LearnerSettings, PolicySettings
 from hiors_sim.environment import FastEnvironment
@@ -71,6 +73,12 @@ class World:
         self.robot: RobotModel = load_robot(robot, [self.task.arm])
         learner = load_settings(config / "learner" / f"{settings.learner}.yaml")
         self.learner: LearnerSettings = replace(learner, policy=_for(self.task, learner.policy))
+
+    @property
+    def spec(self) -> AgentSpec:
+        """Shapes of states and actions."""
+        chosen = self.learner.policy
+        return agent_spec(self.robot, chosen.kind, self.task.objects, chosen.features, chosen.dt)
 
     def environment(self, arm: Arm) -> FastEnvironment:
         """Return an environment that logs transitions at the rates of the arm (eq. 6)."""

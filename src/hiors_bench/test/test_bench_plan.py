@@ -36,7 +36,7 @@ def test_every_arm_is_compared_with_one_that_exists() -> None:
 def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
     names = (
         "watched", "outcome_filter", "noop_filter", "short_filter", "rate", "schedule", "reward",
-        "wrong", "slips", "second_look", "rule",
+        "wrong", "slips", "second_look", "rule", "beside",
     )  # fmt: skip
     for name, arm in ARMS.items():
         if arm.group in LEFT_OUT:
@@ -107,6 +107,16 @@ def test_the_comparison_on_the_first_task_is_done_for_all_seeds_before_anything_
         0,
         1,
     }
+
+
+def test_a_policy_of_two_tasks_needs_the_starts_of_both_and_is_compared_on_both() -> None:
+    jobs = plan(["insert_moisturizer"], ["two_tasks"], [0], TASKS)
+    both = ("pack_detergent", "raise_hand")
+    needed_first = jobs[Job("pack_detergent", "two_tasks", 0)]
+    assert set(needed_first) == {Job(task, START, 0) for task in both}
+    assert {Job(task, REFERENCE, 0) for task in both} <= set(jobs)
+    with pytest.raises(UnknownName, match="two_tasks needs it"):
+        plan(["insert_moisturizer"], ["two_tasks"], [0], TASKS[:2])
 
 
 def test_a_job_comes_after_those_it_needs() -> None:

@@ -12,7 +12,8 @@ import pytest
 from hiors_bench.arms import ARMS, REFERENCE
 from hiors_bench.command import main
 from hiors_bench.experiment import DEMONSTRATIONS, classifier, perform
-from hiors_bench.methods import distillation, make_pupil
+from hiors_bench.lab import open_lab
+from hiors_bench.methods import distillation
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
 from hiors_bench.world import Seeds, World, tasks
@@ -119,10 +120,8 @@ def test_a_policy_in_joints_sees_the_joints() -> None:
 
 
 def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolder) -> None:
-    from hiors_bench.collection import recorded
-
-    pupil = make_pupil(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
-    shown = list(recorded(pupil, started.start(TASK, 0) / DEMONSTRATIONS))
+    lab = open_lab(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
+    shown = list(lab.recorded(started.start(TASK, 0) / DEMONSTRATIONS))
     judge = classifier(shown, seed=0)
     for one in shown:
         assert judge(replace(one, rewards=0 * one.rewards)).episode_return == 1.0
