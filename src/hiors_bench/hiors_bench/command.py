@@ -173,7 +173,8 @@ def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int)
 def write_up(folder: BenchFolder, jobs: Sequence[Job], command: str) -> None:
     """Write results.json, the report and the pictures of the runs that are finished."""
     runs = folder.write_results(jobs)
-    text = report(runs, f"hiors bench learning {command}".strip())
+    missing = [f"{j.task} {j.arm} {j.seed}" for j in jobs if not folder.done(j)]
+    text = report(runs, f"hiors bench learning {command}".strip(), missing)
     if runs:
         from hiors_bench.pictures import draw
 

@@ -10,8 +10,8 @@ import os
 import sys
 from typing import Any
 
-import gym_hil  # type: ignore[import-not-found]  # noqa: F401 - registers the environment
-import gymnasium as gym  # type: ignore[import-not-found]
+import gym_hil  # noqa: F401 - registers the environment
+import gymnasium as gym
 import numpy as np
 
 NAME = "gym_hil/PandaPickCubeBase-v0"

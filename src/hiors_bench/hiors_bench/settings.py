@@ -90,7 +90,7 @@ SMOKE = BenchSettings(
     curve_evaluations=1,
     limits=(0.5, 1.0),
     probe_evaluations=1,
-    grid=2,
+    grid=1,
 )
 """Every part of every arm once, too short to learn anything."""
 

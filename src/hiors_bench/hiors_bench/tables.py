@@ -18,14 +18,20 @@ By = Mapping[str, Mapping[int, Record]]
 """Runs of one task: arm -> seed -> record."""
 
 
-def report(runs: Sequence[Record], command: str) -> str:
-    """Return the whole report."""
+def report(runs: Sequence[Record], command: str, missing: Sequence[str] = ()) -> str:
+    """Return the whole report; ``missing`` names the runs that are not finished."""
     made = sorted({run.get("commit") or "unknown" for run in runs})
     parts = [
         "# Learning benchmark",
         f"Command: `{command}`. Commit of the sources: {', '.join(made) or 'none'}.",
         _LEGEND,
     ]
+    if missing:
+        parts.append(
+            f"**Partial**: {len(missing)} of {len(runs) + len(missing)} runs are missing, and"
+            " intervals are over fewer seeds where they are. The same command goes on. Missing:"
+            f" {', '.join(missing)}."
+        )
     for task in dict.fromkeys(run["task"] for run in runs):
         parts.append(f"## {task}")
         parts += task_report(by_arm(runs, task))
