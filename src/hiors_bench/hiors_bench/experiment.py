@@ -46,7 +46,6 @@ def perform(folder: BenchFolder, config: Path, job: Job) -> None:
         name = ARMS[job.arm].beside
         beside = World(config, name, folder.settings()) if name else None
         record = _run(world, beside, folder, job, work)
-    record["commit"] = commit()
     record["wall_s"] = round(time.perf_counter() - wall, 2)
     record["cpu_s"] = round(time.process_time() - cpu, 2)
     folder.save(job, record)
@@ -70,6 +69,7 @@ def _start(world: World | GymWorld, folder: BenchFolder, job: Job) -> Record:
     return {
         "task": job.task,
         "seed": job.seed,
+        "commit": commit(),
         "demonstrations": settings.demonstrations,
         "attempts": collector.attempts,
         "frames": collector.frames,
@@ -102,6 +102,7 @@ def _run(
         "task": job.task,
         "arm": job.arm,
         "seed": job.seed,
+        "commit": commit(),
         **tests.final(seeds, probes=arm.probes),
         **course.summary(),
     }
