@@ -8,7 +8,7 @@ ENV := . tools/env.sh &&
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make this clone ready to run (does only what is missing; EXTRAS="export panel")
+setup: ## make this clone ready to run (does only what is missing; EXTRAS="export panel gym")
 	@HIORS_EXTRAS="$(EXTRAS)" tools/setup.sh
 
 demo: setup ## run the simulated robot that learns to insert while it works (ARGS="--episodes 10")

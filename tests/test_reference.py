@@ -47,6 +47,7 @@ def test_every_key_of_results_json_is_explained() -> None:
     bench = "src/hiors_bench/hiors_bench"
     written = keys_written(f"{bench}/experiment.py", "_run", "summary")
     written |= keys_written(f"{bench}/measurement.py", "final") - {"k", "n", "seconds"}
+    written |= keys_written(f"{bench}/two_tasks.py", "final")
     assert written == set(record.KEYS)
 
 

@@ -8,7 +8,7 @@ tool=$(mktemp -d)
 trap 'rm -rf "$tool"' EXIT
 .venv/bin/python -m venv "$tool"
 "$tool/bin/pip" install --quiet --disable-pip-version-check uv
-for name in base dev ros export panel docs; do
+for name in base dev ros export panel gym docs; do
     "$tool/bin/uv" pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
         --no-emit-index-url --no-emit-package torch "requirements/$name.in" -o "requirements/$name.lock"
 done

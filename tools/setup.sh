@@ -8,7 +8,7 @@
 #
 # HIORS_PYTHON       interpreter to build .venv with          (default: the first that fits)
 # HIORS_ROS          auto, wheels or system                   (default: auto: an installed, sourced Jazzy wins)
-# HIORS_EXTRAS       extras to install too: export (LeRobot datasets), panel (Qt)   (default: none)
+# HIORS_EXTRAS       extras to install too: export (LeRobot datasets), panel (Qt), gym (gym-hil)   (default: none)
 # HIORS_TORCH_INDEX  package index that PyTorch comes from    (default: the CPU wheels where there is no NVIDIA GPU)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -151,7 +151,7 @@ pip_install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-
 
 # The locks are complete, so the resolver is not needed (--no-deps), and sdists are built with the locked
 # setuptools (--no-build-isolation): nothing that is not hashed gets in.
-install_locked() { DS_BUILD_OPS=0 pip_install --require-hashes --no-deps --no-build-isolation -r "$1"; }
+install_locked() { DS_BUILD_OPS=0 pip_install --require-hashes --no-deps --no-build-isolation -r "$@"; }
 
 # The block of one package (its line and its hashes), or all but it.
 lock_block() { awk -v name="$2" -v keep="$3" '/^[a-zA-Z]/ { inside = index($0, name "==") == 1 } inside == keep' "$1"; }
@@ -216,17 +216,19 @@ python_packages() {
     echo "$PACKAGES" >"$VENV/.packages"
 }
 
-# What only some commands need, each with a lock of its own; installed once, and again when its lock changes.
+# What only some commands need, each with a lock of its own; installed once, and again when its lock changes. gym-hil
+# goes into a folder of its own: it needs an older MuJoCo.
 extras() {
-    local name lock hash
+    local name lock aside hash
     for name in ${HIORS_EXTRAS:-}; do
         case $name in
-            export | panel) lock=requirements/$name.lock ;;
-            *) die "HIORS_EXTRAS may name export and panel, got '$name'." ;;
+            export | panel) lock=requirements/$name.lock aside=() ;;
+            gym) lock=requirements/gym.lock aside=(--target "$VENV/extras/gym" --upgrade) ;;
+            *) die "HIORS_EXTRAS may name export, panel and gym, got '$name'." ;;
         esac
         hash=$(hash_of <"$lock")
         [ "$(cat "$VENV/.extra-$name" 2>/dev/null)" = "$hash" ] && continue
-        step "extra $name ($lock)" install_locked "$lock"
+        step "extra $name ($lock)" install_locked "$lock" "${aside[@]}"
         echo "$hash" >"$VENV/.extra-$name"
     done
 }

@@ -27,6 +27,7 @@ class Arm:
             compared only when it is asked for, as it is dear.
         against: the arm that an ablation or experiment differs from in one thing.
         task: the only one that it is run on; any when empty.
+        beside: a second task that the same policy learns by turns, on a budget of its own.
         method: agent that learns, see hiors_bench.methods.
         data: "online": collects while it learns; "initial", "human_frames", "frames": behaviour
             cloning, on the initial demonstrations alone, or beyond them on as many frames as the
@@ -47,6 +48,7 @@ class Arm:
     group: str = ABLATION
     against: str = REFERENCE
     task: str = ""
+    beside: str = ""
     method: str = "hi_ors"
     data: str = "online"
     watched: str = "usual"
@@ -112,6 +114,12 @@ ARMS: dict[str, Arm] = {
         against="wrong_20",
         wrong=0.20,
         rule="lower_bound",
+    ),
+    "two_tasks": Arm(
+        title="raise_hand in the same policy",
+        group=EXPERIMENT,
+        task="pack_detergent",
+        beside="raise_hand",
     ),
     "lower_bound": Arm(
         title="lower bound over similar starts",

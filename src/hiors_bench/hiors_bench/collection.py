@@ -17,7 +17,7 @@ from hiors_learner.trajectory import Trajectory
 from hiors_sim.pilot import PilotSettings
 from hiors_sim.rollout import RolloutResult, rollout
 
-_HOPELESS = 20
+HOPELESS = 20
 """Demonstrations that may fail one after the other."""
 
 
@@ -35,7 +35,7 @@ class Collector:
     def __init__(self, world: World, arm: Arm, pupil: Pupil, root: Path, seeds: Seeds) -> None:
         self.seeds = seeds
         self._world, self._pupil = world, pupil
-        self._environment = world.environment(arm, pupil.agent.execute)
+        self._environment = world.environment(arm)
         self._person = world.operator(arm, seeds.seed)
         self._demonstrator = world.demonstrator(seeds.seed)
         self._store = EpisodeStore(root)
@@ -66,17 +66,14 @@ class Collector:
 
     def demonstration(self, seed_of: Callable[[int], int]) -> Attempt:
         """Let the person demonstrate, again if it fails; ``seed_of`` numbers the attempts."""
-        for _ in range(_HOPELESS):
+        for _ in range(HOPELESS):
             result = self._show(seed_of(self.attempts))
             self.attempts += 1
             trajectory = self._read(result.episode_id, demonstration=True)
             self.frames += len(trajectory)
             if result.label is Outcome.SUCCESS and result.success:
                 return Attempt(trajectory=trajectory, success=True)
-        raise HiorsError(
-            f"{_HOPELESS} demonstrations of {self._world.task.name} failed one after the other:"
-            " the scripted person cannot do this task"
-        )
+        raise hopeless(self._world.task.name)
 
     def _show(self, seed: int) -> RolloutResult:
         return rollout(
@@ -86,6 +83,14 @@ class Collector:
 
     def _read(self, name: str, *, demonstration: bool = False) -> Trajectory:
         return _read(self._store, self._pupil, name, demonstration=demonstration)
+
+
+def hopeless(task: str) -> HiorsError:
+    """Return the error that the person cannot do a task."""
+    return HiorsError(
+        f"{HOPELESS} demonstrations of {task} failed one after the other: the scripted person"
+        " cannot do this task"
+    )
 
 
 def recorded(pupil: Pupil, root: Path) -> Iterator[Trajectory]:

@@ -15,11 +15,11 @@ from pathlib import Path
 from hiors_bench import arms as table
 from hiors_bench.arms import ARMS
 from hiors_bench.crew import Answer, Crew, cores, worker_command
+from hiors_bench.lab import EXTERNAL, known, open_world
 from hiors_bench.progress import Progress
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
 from hiors_bench.tables import report
-from hiors_bench.world import World, tasks
 from hiors_core.durable import write_atomic
 from hiors_core.errors import InvalidValue, UnknownName
 
@@ -37,9 +37,9 @@ def main(argv: Sequence[str], config: Path, parser: argparse.ArgumentParser) -> 
     """
     options = parse(argv, parser)
     settings = design(options)
-    chosen = plan(options.tasks, options.arms, options.seeds, tasks(config))
+    chosen = plan(options.tasks, options.arms, options.seeds, known(config))
     for task in dict.fromkeys(job.task for job in chosen):
-        World(config, task, settings)
+        open_world(config, task, settings)
     folder = BenchFolder(options.out.absolute())
     folder.create(settings)
     todo = {job: before for job, before in chosen.items() if not folder.done(job)}
@@ -62,7 +62,10 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     """Return the options; what is not there is None."""
     parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--tasks", nargs="+", metavar="TASK", help=f"of config/tasks ({FIRST_TASK}), or all")
+    add(
+        "--tasks", nargs="+", metavar="TASK",
+        help=f"of config/tasks ({FIRST_TASK}), all of them, or {', '.join(EXTERNAL)}",
+    )  # fmt: skip
     add(
         "--arms", nargs="+", metavar="ARM",
         help=f"{', '.join(ARMS)}; {', '.join(table.GROUPS)}, all"
@@ -72,6 +75,7 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (2400)")
     budget.add_argument("--episodes", type=int, help="collected online instead")
+    add("--demonstrations", type=int, help="that every arm starts from (10)")
     add("--evaluations", type=int, help="episodes of the last evaluation (100)")
     add("--smoke", action="store_true", help="one tiny run of each arm, about two minutes")
     add("--jobs", type=int, default=cores(), help=f"processes at a time ({cores()}, the cores)")
@@ -92,7 +96,7 @@ def design(options: argparse.Namespace) -> BenchSettings:
     base = SMOKE if options.smoke else BenchSettings()
     changes = {
         name: value
-        for name in ("frames", "episodes", "evaluations")
+        for name in ("demonstrations", "frames", "episodes", "evaluations")
         if (value := getattr(options, name)) is not None
     }
     for name, value in changes.items():
@@ -120,15 +124,14 @@ def seeds(words: Sequence[str]) -> list[int]:
 
 
 def plan(
-    named: Sequence[str], arms: Sequence[str] | None, wanted: Sequence[int], known: Sequence[str]
+    named: Sequence[str], arms: Sequence[str] | None, wanted: Sequence[int], there: Sequence[str]
 ) -> dict[Job, list[Job]]:
     """Return all jobs with those that each needs, in the order in which to begin them."""
-    chosen = list(dict.fromkeys(known if "all" in named else named))
+    own = sorted((t for t in there if t not in EXTERNAL), key=lambda task: task != FIRST_TASK)
+    chosen = list(dict.fromkeys(t for word in named for t in (own if word == "all" else [word])))
     for task in chosen:
-        if task not in known:
-            raise UnknownName("task", task, [*known, "all"])
-    if "all" in named:
-        chosen.sort(key=lambda task: task != FIRST_TASK)
+        if task not in there:
+            raise UnknownName("task", task, [*there, "all"])
     jobs: dict[Job, list[Job]] = {}
     for seed in wanted:
         for task in chosen:
@@ -137,10 +140,20 @@ def plan(
             anywhere = [name for name in names if not ARMS[name].task]
             _add(jobs, task, anywhere, seed)
             for name in (n for n in names if n not in anywhere):
-                if ARMS[name].task not in known:
-                    raise UnknownName("task", ARMS[name].task, known, f"Arm {name} needs it.")
+                for task_of_arm in filter(None, (ARMS[name].task, ARMS[name].beside)):
+                    if task_of_arm not in there:
+                        raise UnknownName("task", task_of_arm, there, f"Arm {name} needs it.")
                 _add(jobs, ARMS[name].task, [name], seed)
-    return jobs
+    return dict(sorted(jobs.items(), key=lambda item: _turn(item[0], chosen[0])))
+
+
+def _turn(job: Job, first: str) -> int:
+    """Return when a job's turn is: the comparison on the first task, then its ablations, then the
+    rest; what a job needs has the same turn or an earlier one.
+    """
+    if job.task != first:
+        return 2
+    return int(job.arm != START and ARMS[job.arm].group in table.LEFT_OUT)
 
 
 def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int) -> None:
@@ -149,6 +162,10 @@ def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int)
     for name in table.needed(names):
         jobs.setdefault(start, [])
         jobs[Job(task, name, seed)] = [start]
+        if beside := ARMS[name].beside:
+            # Its own policy there is what the second task is compared with.
+            _add(jobs, beside, [table.REFERENCE], seed)
+            jobs[Job(task, name, seed)].append(Job(beside, START, seed))
         if not ARMS[name].online:
             jobs[Job(task, name, seed)].append(Job(task, table.REFERENCE, seed))
 
@@ -156,7 +173,8 @@ def _add(jobs: dict[Job, list[Job]], task: str, names: Sequence[str], seed: int)
 def write_up(folder: BenchFolder, jobs: Sequence[Job], command: str) -> None:
     """Write results.json, the report and the pictures of the runs that are finished."""
     runs = folder.write_results(jobs)
-    text = report(runs, f"hiors bench learning {command}".strip())
+    missing = [f"{j.task} {j.arm} {j.seed}" for j in jobs if not folder.done(j)]
+    text = report(runs, f"hiors bench learning {command}".strip(), missing)
     if runs:
         from hiors_bench.pictures import draw
 

@@ -14,12 +14,17 @@ import numpy as np
 import safetensors.torch
 
 from hiors_bench.arms import ARMS, LEFT_OUT, REFERENCE, Arm
-from hiors_bench.collection import Attempt, Collector, recorded
-from hiors_bench.measurement import Examiner
-from hiors_bench.methods import HI_ORS, Pupil, make_pupil
+from hiors_bench.collection import Attempt
+from hiors_bench.gym_world import GymWorld
+from hiors_bench.lab import Episodes, Lab, open_lab, open_world
+from hiors_bench.methods import HI_ORS
+from hiors_bench.provenance import commit
 from hiors_bench.runs import START, BenchFolder, Job, Record
+from hiors_bench.settings import BenchSettings
+from hiors_bench.two_tasks import twice
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
+from hiors_learner.agent import Agent
 from hiors_learner.reward_training import examples, judged, train_reward
 from hiors_learner.trajectory import Trajectory
 from hiors_policy.reward import RewardSettings
@@ -32,33 +37,39 @@ WEIGHTS = "policy.safetensors"
 
 def perform(folder: BenchFolder, config: Path, job: Job) -> None:
     """Do a job and write what it found."""
-    world = World(config, job.task, folder.settings())
+    world = open_world(config, job.task, folder.settings())
     wall, cpu = time.perf_counter(), time.process_time()
     work = folder.workspace(job)
-    record = _start(world, folder, job) if job.arm == START else _run(world, folder, job, work)
+    if job.arm == START:
+        record = _start(world, folder, job)
+    else:
+        name = ARMS[job.arm].beside
+        beside = World(config, name, folder.settings()) if name else None
+        record = _run(world, beside, folder, job, work)
     record["wall_s"] = round(time.perf_counter() - wall, 2)
     record["cpu_s"] = round(time.process_time() - cpu, 2)
     folder.save(job, record)
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _start(world: World, folder: BenchFolder, job: Job) -> Record:
+def _start(world: World | GymWorld, folder: BenchFolder, job: Job) -> Record:
     """Record the demonstrations of a seed and train the reference's policy on them."""
     place, seeds, settings = folder.start(job.task, job.seed), Seeds(job.seed), world.settings
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     arm = ARMS[REFERENCE]
-    pupil = make_pupil(world, arm, job.seed)
-    collector = Collector(world, arm, pupil, place / DEMONSTRATIONS, seeds)
+    lab = open_lab(world, arm, job.seed)
+    agent, collector = lab.agent, lab.episodes(place / DEMONSTRATIONS, seeds)
     for _ in range(settings.demonstrations):
-        pupil.agent.add(collector.demonstration(seeds.demonstration).trajectory)
-    pupil.agent.update(settings.start_steps)
-    state = {n: t.contiguous() for n, t in pupil.agent.state_dict().items()}
+        agent.add(collector.demonstration(seeds.demonstration).trajectory)
+    agent.update(settings.start_steps)
+    state = {n: t.contiguous() for n, t in agent.state_dict().items()}
     write_atomic(place / WEIGHTS, safetensors.torch.save(state))
-    k, n = Examiner(world, pupil.policy).curve(seeds)
+    k, n = lab.tests().curve(seeds)
     return {
         "task": job.task,
         "seed": job.seed,
+        "commit": commit(),
         "demonstrations": settings.demonstrations,
         "attempts": collector.attempts,
         "frames": collector.frames,
@@ -67,29 +78,32 @@ def _start(world: World, folder: BenchFolder, job: Job) -> Record:
     }
 
 
-def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
+def _run(
+    world: World | GymWorld, beside: World | None, folder: BenchFolder, job: Job, work: Path
+) -> Record:
     arm, seeds = ARMS[job.arm], Seeds(job.seed)
-    pupil = make_pupil(world, arm, job.seed)
-    shown = list(recorded(pupil, folder.start(job.task, job.seed) / DEMONSTRATIONS))
-    began = _begin(world, folder, job, arm, pupil, shown)
-    examiner = Examiner(world, pupil.policy)
-    collector = Collector(world, arm, pupil, work / "store", seeds)
+    settings = world.settings if beside is None else twice(world.settings)
+    lab = open_lab(world, arm, job.seed, beside)
+    shown = list(lab.recorded(folder.start(job.task, job.seed) / DEMONSTRATIONS))
+    began = _begin(settings, folder, job, arm, lab, shown)
+    tests, episodes = lab.tests(), lab.episodes(work / "store", seeds)
     reference = None if arm.online else folder.load(Job(job.task, REFERENCE, job.seed))
     judge = _judge(arm, shown, job.seed)
-    course = _Course(world, arm, pupil, collector, reference, judge)
-    course.points.append(_point(0, 0, 0, began or examiner.curve(seeds)))
-    points = world.settings.curve_points
+    course = _Course(settings, arm, lab.agent, episodes, reference, judge)
+    course.points.append(_point(0, 0, 0, began or tests.curve(seeds)))
+    points = settings.curve_points
     for i in range(1, points + 1):
         course.go(i / points)
         if arm.group not in LEFT_OUT and i < points:
             course.points.append(
-                _point(course.frames, course.human_frames, course.steps, examiner.curve(seeds))
+                _point(course.frames, course.human_frames, course.steps, tests.curve(seeds))
             )
     record = {
         "task": job.task,
         "arm": job.arm,
         "seed": job.seed,
-        **examiner.final(seeds, probes=arm.probes),
+        "commit": commit(),
+        **tests.final(seeds, probes=arm.probes),
         **course.summary(),
     }
     last = record["success"]
@@ -100,27 +114,27 @@ def _run(world: World, folder: BenchFolder, job: Job, work: Path) -> Record:
 
 
 def _begin(
-    world: World,
+    settings: BenchSettings,
     folder: BenchFolder,
     job: Job,
     arm: Arm,
-    pupil: Pupil,
+    lab: Lab,
     shown: Sequence[Trajectory],
 ) -> tuple[int, int] | None:
     """Give the agent the demonstrations, and the policy trained on them: the shared one when it
     is the same for this arm. Return the (k, n) of the shared one.
     """
     place = folder.start(job.task, job.seed)
-    shared = arm.method == HI_ORS and arm.noop_filter
+    shared = arm.method == HI_ORS and arm.noop_filter and not arm.beside
     if shared:
         weights = (place / WEIGHTS).read_bytes()
-        pupil.agent.load_state_dict(safetensors.torch.load(weights))
+        lab.agent.load_state_dict(safetensors.torch.load(weights))
     for trajectory in shown:
-        pupil.agent.add(trajectory)
+        lab.agent.add(trajectory)
     if shared:
         start = folder.load(Job(job.task, START, job.seed))
         return start["k"], start["n"]
-    pupil.agent.update(world.settings.start_steps)
+    lab.agent.update(settings.start_steps)
     return None
 
 
@@ -172,10 +186,10 @@ def _point(frames: int, human_frames: int, steps: int, counts: tuple[int, int]) 
 class _Course:
     """Collecting and training of one run, up to a share of its budget at a time."""
 
-    world: World
+    settings: BenchSettings
     arm: Arm
-    pupil: Pupil
-    collector: Collector
+    agent: Agent
+    source: Episodes
     reference: Record | None
     judge: Judge
     points: list[Record] = field(default_factory=list)
@@ -215,7 +229,7 @@ class _Course:
 
     def _used(self) -> float:
         """Return the share of the budget that is used."""
-        settings = self.world.settings
+        settings = self.settings
         if self.reference is not None:
             budget = int(self.reference[self.arm.data])
             return self.frames / budget if budget else 1.0
@@ -227,14 +241,14 @@ class _Course:
         """Return the gradient steps that are due: cloning does as many as the reference did."""
         if self.reference is not None:
             return math.floor(share * self.reference["steps"])
-        settings = self.world.settings
+        settings = self.settings
         frames = min(self.frames, settings.frames) if settings.frames else self.frames
         return math.floor(settings.utd * frames)
 
     def _try(self) -> None:
         """Let the policy try once, with the person watching, and offer the episode."""
-        tried = self.collector.attempt()
-        intake = self.pupil.agent.add(self.judge(tried))
+        tried = self.source.attempt()
+        intake = self.agent.add(self.judge(tried))
         self.frames += len(tried.trajectory)
         self.human_frames += tried.trajectory.human_frames
         self.episodes += 1
@@ -245,9 +259,9 @@ class _Course:
 
     def _clone(self) -> None:
         """Let the person demonstrate once more."""
-        shown = self.collector.demonstration(self.collector.seeds.extra)
-        self.pupil.agent.add(shown.trajectory)
-        self.frames, self.human_frames = self.collector.frames, self.collector.frames
+        shown = self.source.demonstration(self.source.seeds.extra)
+        self.agent.add(shown.trajectory)
+        self.frames, self.human_frames = self.source.frames, self.source.frames
         self.episodes += 1
         self.accepted += 1
         self.successes += 1
@@ -255,9 +269,9 @@ class _Course:
     def _train(self, due: int) -> None:
         """Do the gradient steps that are due; other methods pace themselves."""
         if self.arm.method != HI_ORS:
-            due = self.steps + self.pupil.agent.budget
+            due = self.steps + self.agent.budget
         if due > self.steps:
-            progress = self.pupil.agent.update(due - self.steps)
+            progress = self.agent.update(due - self.steps)
             self.message = progress.message
             self.steps += progress.done
 

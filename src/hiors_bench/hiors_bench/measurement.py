@@ -18,7 +18,7 @@ class Examiner:
 
     def __init__(self, world: World, policy: AgentPolicy) -> None:
         self._world, self._policy = world, policy
-        self._evaluator = world.evaluator(policy.agent.execute)
+        self._evaluator = world.evaluator()
         self._pilot = PilotSettings(execute=policy.agent.execute)
 
     def curve(self, seeds: Seeds) -> tuple[int, int]:

@@ -3,16 +3,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from hiors_bench.arms import Arm
+from hiors_bench.settings import BenchSettings
 from hiors_bench.world import World
 from hiors_core.acceptance import AcceptanceRule, AcceptanceRules
 from hiors_core.label import Label
-from hiors_learner.agent import Agent
-from hiors_learner.agent_policy import AgentPolicy, agent_spec
+from hiors_core.task import Task
+from hiors_learner.agent import Actor, Agent, AgentSpec
+from hiors_learner.agent_policy import AgentPolicy
 from hiors_learner.agents import make_agent
 from hiors_learner.distill import DistillSettings
 from hiors_learner.episodes import TrajectoryReader
+from hiors_learner.settings import LearnerSettings
 from hiors_learner.trajectory import Trajectory
 from hiors_policy.network import NetworkSettings
 
@@ -21,11 +25,24 @@ EVERYTHING = -1e9
 """m of eq. 3 that every return reaches."""
 
 
+class Values(Protocol):
+    """What a method takes its values from."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def learner(self) -> LearnerSettings: ...
+    @property
+    def settings(self) -> BenchSettings: ...
+    @property
+    def spec(self) -> AgentSpec: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pupil:
-    """What learns in a run, with what it needs around it."""
+    """Who acts in a run, with what it needs around it."""
 
-    agent: Agent
+    agent: Actor
     policy: AgentPolicy
     reader: TrajectoryReader
 
@@ -34,13 +51,15 @@ class Pupil:
         return self.reader.read(folder, label, demonstration=demonstration)
 
 
-def make_pupil(world: World, arm: Arm, seed: int) -> Pupil:
+def agent_of(world: Values, arm: Arm, seed: int) -> Agent:
     """Return the agent of an arm with weights from the seed."""
-    chosen = world.learner.policy
-    robot, objects = world.robot, world.task.objects
-    spec = agent_spec(robot, chosen.kind, objects, chosen.features, chosen.dt)
     settings = distillation(world, arm) if arm.method == HI_ORS else None
-    agent = make_agent(arm.method, spec, settings, seed)
+    return make_agent(arm.method, world.spec, settings, seed)
+
+
+def pupil_of(world: World, agent: Actor) -> Pupil:
+    """Return an agent with what makes it a policy of a task."""
+    chosen, robot, objects = world.learner.policy, world.robot, world.task.objects
     return Pupil(
         agent=agent,
         policy=AgentPolicy(
@@ -55,7 +74,7 @@ def make_pupil(world: World, arm: Arm, seed: int) -> Pupil:
     )
 
 
-def distillation(world: World, arm: Arm) -> DistillSettings:
+def distillation(world: Values, arm: Arm) -> DistillSettings:
     """Return the settings of Hi-ORS and of behaviour cloning, with what the arm leaves out."""
     task, learner = world.task, world.learner
     rule = AcceptanceRule(

@@ -18,5 +18,7 @@ KEYS = {
     "successes": "of them, successful",
     "rejected": "most common reasons, and how often each",
     "status": "finished, or what went wrong",
+    "beside": "success at a second task of the same policy: task, k, n",
+    "commit": "of the sources that made it",
     "curve": "points of the learning curve: frames, human_frames, steps, k, n",
 }

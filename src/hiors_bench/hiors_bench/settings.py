@@ -32,6 +32,8 @@ class BenchSettings:
         pause: probability that the person rests at a change of phase: no-ops.
         cycle: steps of a cycle of the cyclical learning rate.
         execute: rows of a chunk that are executed.
+        blend: time over which a new chunk replaces the one before [s]. With 0 every action is
+            executed as it was chosen, which an agent that learns values must be able to rely on.
         learner: file of config/learner with network, batch, loss and optimiser.
     """
 
@@ -52,6 +54,7 @@ class BenchSettings:
     pause: float = 0.25
     cycle: int = 900
     execute: int = 2
+    blend: float = 0.0
     learner: str = "bench"
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class BenchSettings:
             raise InvalidValue("frames or episodes must be at least 1: nothing would be collected")
         if 1.0 not in self.limits or list(self.limits) != sorted(set(self.limits)):
             raise InvalidValue(f"limits must rise and contain 1.0, got {self.limits}")
+        if not 0.0 <= self.blend <= 1.0:
+            raise InvalidValue(f"blend must be within 0 .. 1 s, got {self.blend}")
         if not 0.0 <= self.utd <= 100.0:
             raise InvalidValue(f"utd must be within 0 .. 100, got {self.utd}")
 
@@ -79,13 +84,13 @@ SMOKE = BenchSettings(
     demonstrations=2,
     start_steps=20,
     frames=0,
-    episodes=2,
+    episodes=1,
     evaluations=2,
     curve_points=1,
     curve_evaluations=1,
     limits=(0.5, 1.0),
     probe_evaluations=1,
-    grid=2,
+    grid=1,
 )
 """Every part of every arm once, too short to learn anything."""
 

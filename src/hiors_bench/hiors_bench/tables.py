@@ -18,12 +18,25 @@ By = Mapping[str, Mapping[int, Record]]
 """Runs of one task: arm -> seed -> record."""
 
 
-def report(runs: Sequence[Record], command: str) -> str:
-    """Return the whole report."""
-    parts = ["# Learning benchmark", f"Command: `{command}`", _LEGEND]
+def report(runs: Sequence[Record], command: str, missing: Sequence[str] = ()) -> str:
+    """Return the whole report; ``missing`` names the runs that are not finished."""
+    made = sorted({run.get("commit") or "unknown" for run in runs})
+    parts = [
+        "# Learning benchmark",
+        f"Command: `{command}`. Commit of the sources: {', '.join(made) or 'none'}.",
+        _LEGEND,
+    ]
+    if missing:
+        parts.append(
+            f"**Partial**: {len(missing)} of {len(runs) + len(missing)} runs are missing, and"
+            " intervals are over fewer seeds where they are. The same command goes on. Missing:"
+            f" {', '.join(missing)}."
+        )
     for task in dict.fromkeys(run["task"] for run in runs):
         parts.append(f"## {task}")
         parts += task_report(by_arm(runs, task))
+    if shared := [run for run in runs if run.get("beside")]:
+        parts += ["## Two tasks in one policy", two_tasks(runs, shared)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -122,6 +135,21 @@ def ablations(found: By, names: Sequence[str]) -> str:
              interval)
         )  # fmt: skip
     return _table(head, rows)
+
+
+def two_tasks(runs: Sequence[Record], shared: Sequence[Record]) -> str:
+    """Return success at each task of a shared policy, beside that of a policy of its own."""
+    counts: dict[str, list[tuple[int, int]]] = {}
+    for run in shared:
+        own = {"task": run["task"], **run["success"]}
+        for part in (own, *run["beside"]):
+            counts.setdefault(part["task"], []).append((part["k"], part["n"]))
+    seeds = {run["seed"] for run in shared}
+    rows = []
+    for task, found in counts.items():
+        alone = {s: r for s, r in by_arm(runs, task).get(REFERENCE, {}).items() if s in seeds}
+        rows.append((task, _cell(found), _cell(success(alone))))
+    return _table(("task", "one policy for both", "a policy of its own"), rows)
 
 
 def title(name: str) -> str:

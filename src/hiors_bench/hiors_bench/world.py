@@ -12,6 +12,8 @@ from hiors_core.errors import UnknownName
 from hiors_core.robot import Arm as RobotArm
 from hiors_core.robot import RobotModel, load_robot
 from hiors_core.task import Task, load_task
+from hiors_learner.agent import AgentSpec
+from hiors_learner.agent_policy import agent_spec
 from hiors_learner.config import load_settings
 from hiors_learner.settings import LearnerSettings, PolicySettings
 from hiors_sim.environment import FastEnvironment
@@ -72,15 +74,19 @@ class World:
         learner = load_settings(config / "learner" / f"{settings.learner}.yaml")
         self.learner: LearnerSettings = replace(learner, policy=_for(self.task, learner.policy))
 
-    def environment(self, arm: Arm, execute: int) -> FastEnvironment:
-        """Return an environment that logs transitions at the rates of the arm (eq. 6), for agents
-        that execute so many rows of a chunk.
-        """
+    @property
+    def spec(self) -> AgentSpec:
+        """Shapes of states and actions."""
+        chosen = self.learner.policy
+        return agent_spec(self.robot, chosen.kind, self.task.objects, chosen.features, chosen.dt)
+
+    def environment(self, arm: Arm) -> FastEnvironment:
+        """Return an environment that logs transitions at the rates of the arm (eq. 6)."""
         low, high = self.task.f_low, self.task.f_high
         rates = {"varied": (low, high), "low": (low, low), "high": (high, high)}[arm.rate]
         task = replace(self.task, f_low=rates[0], f_high=rates[1])
         return FastEnvironment(
-            self.robot, replace(self.sim_task, task=task), settings=_arbiter(execute)
+            self.robot, replace(self.sim_task, task=task), settings=self._arbiter()
         )
 
     def operator(self, arm: Arm, seed: int) -> ScriptedOperator:
@@ -101,9 +107,9 @@ class World:
         person = OperatorSettings(pause=self.settings.pause, name="demonstrator")
         return ScriptedOperator(self.sim_task, self._arm(), person, seed=seed)
 
-    def evaluator(self, execute: int) -> Evaluator:
-        """Return what tests agents alone that execute so many rows of a chunk."""
-        return Evaluator(self.robot, self.sim_task, batch=BATCH, settings=_arbiter(execute))
+    def evaluator(self) -> Evaluator:
+        """Return what tests agents alone."""
+        return Evaluator(self.robot, self.sim_task, batch=BATCH, settings=self._arbiter())
 
     def frames(self, seconds: float) -> int:
         """Return how many rows of a chunk so much time is."""
@@ -114,15 +120,11 @@ class World:
         parts = self.settings.limits
         return [round(p * self.task.time_limit, 3) for p in parts if long or p <= 1.0]
 
+    def _arbiter(self) -> ArbiterSettings:
+        return ArbiterSettings(chunk=ChunkRules(blend=self.settings.blend))
+
     def _arm(self) -> RobotArm:
         return next(arm for arm in self.robot.arms if arm.name == self.task.arm)
-
-
-def _arbiter(execute: int) -> ArbiterSettings:
-    """Return the arbiter's settings. Who decides anew at every row is not blended with the row
-    before: no action would ever be executed as it was chosen.
-    """
-    return ArbiterSettings(chunk=ChunkRules(blend=0.0)) if execute == 1 else ArbiterSettings()
 
 
 def tasks(config: Path) -> list[str]:

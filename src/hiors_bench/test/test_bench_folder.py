@@ -75,6 +75,16 @@ def test_a_workspace_begins_empty(tmp_path: Path) -> None:
     assert list(made.workspace(JOB).iterdir()) == []
 
 
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    write_up(made, [JOB], "")
+    text = (made.root / "report.md").read_text()
+    assert "**Partial**: 1 of 1 runs are missing" in text
+    assert f"{JOB.task} {JOB.arm} {JOB.seed}" in text
+    write_up(made, [], "")
+    assert "Partial" not in (made.root / "report.md").read_text()
+
+
 def test_the_report_is_published_with_its_pictures_and_results(tmp_path: Path) -> None:
     made = folder(tmp_path)
     write_up(made, [], "--smoke")

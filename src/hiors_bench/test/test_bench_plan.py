@@ -36,7 +36,7 @@ def test_every_arm_is_compared_with_one_that_exists() -> None:
 def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
     names = (
         "watched", "outcome_filter", "noop_filter", "short_filter", "rate", "schedule", "reward",
-        "wrong", "slips", "second_look", "rule",
+        "wrong", "slips", "second_look", "rule", "beside",
     )  # fmt: skip
     for name, arm in ARMS.items():
         if arm.group in LEFT_OUT:
@@ -94,6 +94,29 @@ def test_an_arm_with_a_task_of_its_own_runs_there_beside_its_counterpart() -> No
     there = {job.arm for job in jobs if job.task == "insert_slippery"}
     assert there == {START, REFERENCE, "lower_bound"}
     assert {j.arm for j in jobs if j.task == "insert_moisturizer"} == {START, "wrong_05"}
+
+
+def test_the_comparison_on_the_first_task_is_done_for_all_seeds_before_anything_else() -> None:
+    jobs = list(plan(["all"], [COMPARISON, ABLATION], [0, 1], TASKS[:2]))
+    turns = [(j.task != TASKS[0], j.arm != START and ARMS[j.arm].group == ABLATION) for j in jobs]
+    first = [turn[0] for turn in turns]
+    assert first == sorted(first)
+    mine = [turn[1] for turn in turns if not turn[0]]
+    assert mine == sorted(mine)
+    assert {job.seed for job, turn in zip(jobs, turns, strict=True) if turn == (False, False)} == {
+        0,
+        1,
+    }
+
+
+def test_a_policy_of_two_tasks_needs_the_starts_of_both_and_is_compared_on_both() -> None:
+    jobs = plan(["insert_moisturizer"], ["two_tasks"], [0], TASKS)
+    both = ("pack_detergent", "raise_hand")
+    needed_first = jobs[Job("pack_detergent", "two_tasks", 0)]
+    assert set(needed_first) == {Job(task, START, 0) for task in both}
+    assert {Job(task, REFERENCE, 0) for task in both} <= set(jobs)
+    with pytest.raises(UnknownName, match="two_tasks needs it"):
+        plan(["insert_moisturizer"], ["two_tasks"], [0], TASKS[:2])
 
 
 def test_a_job_comes_after_those_it_needs() -> None:

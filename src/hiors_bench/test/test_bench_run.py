@@ -12,7 +12,8 @@ import pytest
 from hiors_bench.arms import ARMS, REFERENCE
 from hiors_bench.command import main
 from hiors_bench.experiment import DEMONSTRATIONS, classifier, perform
-from hiors_bench.methods import distillation, make_pupil
+from hiors_bench.lab import open_lab
+from hiors_bench.methods import distillation
 from hiors_bench.runs import RESULTS, START, BenchFolder, Job
 from hiors_bench.settings import SMOKE, BenchSettings
 from hiors_bench.world import Seeds, World, tasks
@@ -93,7 +94,7 @@ def test_each_ablation_changes_what_it_says() -> None:
     cyclical = distillation(world, ARMS["cyclical"]).optimizer
     assert (cyclical.schedule, cyclical.period) == ("cyclical", world.settings.cycle)
     for arm, rates in {"fixed_low": (2.5, 2.5), "fixed_high": (10.0, 10.0)}.items():
-        task = world.environment(ARMS[arm], 2).task.task
+        task = world.environment(ARMS[arm]).task.task
         assert (task.f_low, task.f_high) == rates
 
 
@@ -119,10 +120,8 @@ def test_a_policy_in_joints_sees_the_joints() -> None:
 
 
 def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolder) -> None:
-    from hiors_bench.collection import recorded
-
-    pupil = make_pupil(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
-    shown = list(recorded(pupil, started.start(TASK, 0) / DEMONSTRATIONS))
+    lab = open_lab(World(CONFIG, TASK, TINY), ARMS[REFERENCE], 0)
+    shown = list(lab.recorded(started.start(TASK, 0) / DEMONSTRATIONS))
     judge = classifier(shown, seed=0)
     for one in shown:
         assert judge(replace(one, rewards=0 * one.rewards)).episode_return == 1.0
@@ -136,18 +135,26 @@ def test_the_learned_reward_knows_the_end_of_a_demonstration(started: BenchFolde
         classifier([], seed=0)
 
 
+def smoke(out: Path, *more: str) -> dict[str, dict]:
+    """Return what the smoke run found, by task and arm."""
+    words = ["--smoke", "--jobs", "2", "--out", str(out), *more]
+    assert main(words, CONFIG, argparse.ArgumentParser()) == 0
+    found = json.loads((out / RESULTS).read_text())["runs"]
+    return {f"{r['task']} {r['arm']}": counts(r) for r in found}
+
+
+@pytest.mark.timeout(900)
+def test_the_smoke_run_goes_through_all_arms_and_is_not_done_twice(tmp_path: Path, capsys) -> None:
+    first = smoke(tmp_path / "out")
+    assert {r["arm"] for r in first.values()} == set(ARMS)
+    capsys.readouterr()
+    assert smoke(tmp_path / "out") == first
+    assert "finished before" in capsys.readouterr().out
+    again = smoke(tmp_path / "again", "--arms", REFERENCE, "hil_serl")
+    assert again == {name: first[name] for name in again}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_smoke_run_goes_through_and_is_not_done_twice(tmp_path: Path, capsys) -> None:
-    words = ["--smoke", "--jobs", "2", "--out", str(tmp_path / "out")]
-    assert main(words, CONFIG, argparse.ArgumentParser()) == 0
-    results = json.loads((tmp_path / "out" / RESULTS).read_text())
-    assert {r["arm"] for r in results["runs"]} == set(ARMS)
-    capsys.readouterr()
-    assert main(words, CONFIG, argparse.ArgumentParser()) == 0
-    jobs = len(ARMS) + 1
-    assert f"{jobs} of them finished before" in capsys.readouterr().out
-    again = [*words[:-1], str(tmp_path / "again")]
-    assert main(again, CONFIG, argparse.ArgumentParser()) == 0
-    repeated = json.loads((tmp_path / "again" / RESULTS).read_text())
-    assert [counts(r) for r in repeated["runs"]] == [counts(r) for r in results["runs"]]
+def test_every_arm_finds_the_same_when_it_is_repeated(tmp_path: Path) -> None:
+    assert smoke(tmp_path / "one") == smoke(tmp_path / "other")

@@ -72,8 +72,8 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-class Agent(Protocol):
-    """A policy and how it learns. Deterministic for its seed and the order of calls."""
+class Actor(Protocol):
+    """Who acts. Deterministic for its seed and the order of calls."""
 
     @property
     def spec(self) -> AgentSpec:
@@ -87,10 +87,6 @@ class Agent(Protocol):
     def execute(self) -> int:
         """Rows to execute before the next ``act``, at most H."""
 
-    @property
-    def budget(self) -> int:
-        """Gradient steps that the data taken in so far pay for (UTD) and that are not done."""
-
     def act(
         self, states: F32, seeds: Sequence[int] | None = None, *, explore: bool = False
     ) -> F32:
@@ -102,6 +98,14 @@ class Agent(Protocol):
             explore: collecting data rather than being tested, where the algorithm tells them
                 apart.
         """
+
+
+class Agent(Actor, Protocol):
+    """A policy and how it learns. Deterministic for its seed and the order of calls."""
+
+    @property
+    def budget(self) -> int:
+        """Gradient steps that the data taken in so far pay for (UTD) and that are not done."""
 
     def add(self, trajectory: Trajectory) -> Intake:
         """Take in a finished episode, or refuse it with the reasons."""

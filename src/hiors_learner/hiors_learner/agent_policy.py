@@ -7,7 +7,7 @@ import numpy as np
 
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
-from hiors_learner.agent import Agent, AgentSpec
+from hiors_learner.agent import Actor, AgentSpec
 from hiors_policy.actions import ActionCodec
 from hiors_policy.observation import STATE_GROUPS, StateEncoder
 from hiors_policy.policy import Array, PolicySpec
@@ -39,7 +39,7 @@ class AgentPolicy:
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Actor,
         robot: RobotModel,
         kind: str = "ee",
         objects: Sequence[str] = (),
