@@ -17,7 +17,8 @@ from hiors_core.wish import Wish
 Array = NDArray[np.float64]
 
 _ARRIVED = 1e-3
-_LIFT_ERROR = 0.01
+_LEAST_PROGRESS = 0.5
+"""Share of a step up that the joints must be able to do; near their limits they can do none."""
 _MARGIN = 0.005
 
 
@@ -98,7 +99,7 @@ class HomePath:
             return False
         step = point + way * min(1.0, self._rules.lift_velocity * dt / distance)
         found = kinematics.solve(step, goal[:3, :3], command[joints])
-        if found.position_error > _LIFT_ERROR:
+        if found.position_error > (1.0 - _LEAST_PROGRESS) * float(np.linalg.norm(step - point)):
             return False
         target[joints] = found.q
         return True

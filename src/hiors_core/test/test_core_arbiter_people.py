@@ -168,6 +168,17 @@ def test_home_lifts_first_then_goes_home_and_holds():
     rig.assert_smooth()
 
 
+def test_home_is_reached_from_a_low_posture_that_cannot_be_lifted():
+    rig = Rig()
+    folded = np.array((-1.641, -1.045, -2.79, 3.093, 1.731, 1.83, 1.0))  # joint 3 at its limit
+    rig.arbiter = Arbiter(ROBOT)
+    rig.arbiter.on_feedback(folded, rig.clock.now())
+    assert rig.ask(Request.HOME).ok
+    rig.run(300)
+    assert rig.arbiter.reason == "at home"
+    np.testing.assert_allclose(rig.arbiter.command, ROBOT.home, atol=1e-3)
+
+
 def test_home_can_be_interrupted():
     rig = driving_rig()
     rig.run(60)

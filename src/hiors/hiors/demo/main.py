@@ -150,6 +150,8 @@ class Demo:
                     row = EpisodeRow(number=number, seed=self.seeds.online(number))
                     rows.append(row)
                     session.run_episode(row, TASK, beat)
+                    if not row.episode_id:
+                        self.display.say(f"episode {number} could not be run: {row.ending}")
                     self.display.ended(number)
                     check_some_ran(rows)
                 self.display.stage("4/5 the learner takes in the last episodes")

@@ -152,7 +152,7 @@ class Session:
         return self.heard.learner is not None and self.heard.learner.state in alive
 
     def run_episode(self, row: EpisodeRow, task: str, beat: Callable[[], None]) -> None:
-        """Run one episode to its end and fill the row."""
+        """Run one episode to its end and fill the row; one that could not begin has no id."""
         goal = RunEpisode.Goal(task=task, seed=row.seed)
         handle = self._answer(
             lambda: self._client.send_goal_async(goal),
@@ -163,12 +163,12 @@ class Session:
         if handle is None or not handle.accepted:
             raise HiorsError("The recorder refused to run an episode; its log says why.")
         result = self._answer(handle.get_result_async, 180.0, "the episode to end", beat).result
+        row.ending = result.message
         if not result.episode_id:
-            raise HiorsError(f"The episode could not be run: {result.message}")
+            return
         row.episode_id = result.episode_id
         row.duration = result.duration
         row.outcome = OUTCOMES[result.outcome]
-        row.ending = result.message
         self.update(row)
 
     def _answer(
