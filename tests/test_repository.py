@@ -49,7 +49,7 @@ def test_every_source_file_names_its_licence_first() -> None:
 
 def test_no_file_in_the_root_has_the_name_of_a_package() -> None:
     """`ros2 launch NAME` takes a file of that name for the launch file."""
-    files = {path.name for path in ROOT.iterdir() if path.is_file()}
+    files = {path.name for path in tracked() if path.parent == ROOT}
     assert not files & {folder.name for folder in package_folders()}
 
 

@@ -38,10 +38,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(
-            **{n: v.to(device) if isinstance(v, Tensor) else v for n, v in values.items()}
-        )
+        parts = ((f.name, getattr(self, f.name)) for f in fields(self))
+        moved: dict[str, Any] = {n: v.to(device) if isinstance(v, Tensor) else v for n, v in parts}
+        return Batch(**moved)
 
 
 def make_batch(
