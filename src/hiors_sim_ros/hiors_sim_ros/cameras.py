@@ -22,7 +22,10 @@ CAMERA_NICE = 10
 
 
 class CameraLoop:
-    """Gives ``on_image`` (camera, picture, stamp [ns]) at a steady rate until closed or broken."""
+    """Gives ``on_image`` (camera, picture, stamp [ns]) at a steady rate until closed or broken.
+
+    It is made with the first pictures: opening OpenGL holds up every thread of the process.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class CameraLoop:
         self.failure: str | None = None
         self.pictures = 0
         self.slow = 0
+        self._warm = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
         self._thread.start()
+        self._warm.wait()
 
     def close(self) -> None:
         """End the thread."""
@@ -48,26 +53,33 @@ class CameraLoop:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        # Pictures may come late, the protocols of the robot may not. Linux: only this thread.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CAMERA_NICE)
         try:
             self._render_all()
         except HiorsError as error:
             self.failure = str(error)
+        finally:
+            self._warm.set()
 
     def _render_all(self) -> None:
         width, height = self._size
         # The OpenGL context belongs to the thread that makes it.
         renderer = SceneRenderer(self._sim.model, width=width, height=height)
-        due = self._clock.now()
+        self._render(renderer)
+        self._warm.set()
+        # Pictures may come late, the protocols of the robot may not. Linux: only this thread.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CAMERA_NICE)
+        due = self._clock.now() + self._period
         while self._running:
-            stamp, snapshot = self._clock.now(), self._sim.snapshot()
-            for camera in self._cameras:
-                self._on_image(camera, renderer.render(camera, snapshot), stamp)
-                self.pictures += 1
+            self._clock.sleep_until(due)
+            self._render(renderer)
             due += self._period
             if self._clock.now() > due:
                 self.slow += 1
                 due = self._clock.now()
-            self._clock.sleep_until(due)
         renderer.close()
+
+    def _render(self, renderer: SceneRenderer) -> None:
+        stamp, snapshot = self._clock.now(), self._sim.snapshot()
+        for camera in self._cameras:
+            self._on_image(camera, renderer.render(camera, snapshot), stamp)
+            self.pictures += 1

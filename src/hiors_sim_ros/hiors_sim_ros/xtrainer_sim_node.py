@@ -33,13 +33,14 @@ class XTrainerSimNode(SceneNode):
         self.finish_parameters()
         self.build(p, robot)
         self._emulators: dict[str, DobotEmulator] = {}
+        # Who connects must find a controller that keeps its rhythm: the cameras come first.
+        self.run(p, robot)
         try:
             for arm in robot.arms:
                 self._serve(arm, arms[arm.name])
         except HiorsError:
             self.close()
             raise
-        self.run(p, robot)
 
     def _serve(self, arm: Arm, p: SimArmParameters) -> None:
         emulator = DobotEmulator(
