@@ -198,7 +198,7 @@ def test_chunks_come_only_while_they_are_wanted_and_say_what_they_are(graph: Gra
     age = to_ns(first.header.stamp) - to_ns(first.obs_stamp)
     # Two clocks of one machine: the test stamps the command, the node the chunk.
     assert -(10**7) < age < 10**9
-    # What the test publishes may falter; an observation may then be used twice, never an older one.
+    # Where what the test publishes falters, an observation is used twice, never an older one.
     assert to_ns(first.obs_stamp) <= to_ns(second.obs_stamp) <= to_ns(third.obs_stamp)
     graph.until(lambda: to_ns(graph.world.chunks[-1].obs_stamp) > to_ns(first.obs_stamp))
     active = graph.world.active[-1]
