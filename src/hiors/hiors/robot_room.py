@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room of the robot: its driver and cameras, or in simulation the simulated robot behind it."""
+"""The room of the robot: its driver and cameras; in simulation the simulated robot behind it."""
 
 import os
 import zlib
