@@ -26,6 +26,8 @@ from hiors_interfaces.srv import LabelEpisode, SetAuthority
 SPEED = 0.1
 """At which a person raises the tool [m/s]."""
 _PERIOD = 0.02
+_LET_GO = 1.5
+"""Silence of a terminal after which no key counts as held [s]."""
 
 
 class Person(ABC):
@@ -133,7 +135,7 @@ class Keyboard(Person):
         self._master, self._slave = os.openpty()
         words = [sys.executable, "-m", "hiors_teleop.keyboard_node", "--ros-args"]
         for name, value in (
-            ("robot_file", robot_file), ("arms", "[left]"), ("silence", 1.5), ("pulse", 0.2),
+            ("robot_file", robot_file), ("arms", "[left]"), ("silence", _LET_GO), ("pulse", 0.2),
         ):  # fmt: skip
             words += ["-p", f"{name}:={value}"]
         with log.open("wb") as errors:
@@ -151,8 +153,12 @@ class Keyboard(Person):
         os.write(self._master, key)
 
     def raise_tool(self) -> None:
-        self._held = True
+        if self._held:
+            # After a request that was lost the keys count again once they were let go.
+            self._held = False
+            time.sleep(_LET_GO + 0.2)
         self._press(b"t")
+        self._held = True
 
     def keep_still(self) -> None:
         self._held = False

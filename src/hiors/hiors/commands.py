@@ -65,10 +65,12 @@ def find_executable(package: str, name: str) -> Path:
         path = Path(prefix) / "lib" / package / name
         if os.access(path, os.X_OK):
             return path
+    apt = f"ros-jazzy-{package.replace('_', '-')}"
+    others = "" if package.startswith("hiors") else f", or install it (apt-get install {apt})"
     raise HiorsError(
         f"Executable '{name}' of package '{package}' is not in the sourced workspaces "
-        f"({', '.join(prefixes) or 'AMENT_PREFIX_PATH is empty'}). Run `make setup`, and start "
-        "hiors by bin/hiors or in a shell with `. tools/env.sh`."
+        f"({', '.join(prefixes) or 'AMENT_PREFIX_PATH is empty'}). Run `make setup`"
+        f"{others}, and start hiors by bin/hiors or in a shell with `. tools/env.sh`."
     )
 
 

@@ -39,7 +39,7 @@ def people_nodes(run: Run) -> Iterator[NodeSpec]:
                 **run.machine,
                 "store": run.store,
                 "run_dir": run.folder,
-                "cameras": _cameras_of(run),
+                "cameras": run.cameras,
                 "drive": run.args.teleop == "console",
             },
             required=run.args.teleop == "console",
@@ -72,10 +72,3 @@ def _leader(run: Run) -> Iterator[NodeSpec]:
         "leader",
         parameters={**run.machine, **choices, **run.of_arms(parameters)},
     )
-
-
-def _cameras_of(run: Run) -> tuple[str, ...]:
-    """Leave out the cameras on arms that are not in use; without cameras there are none."""
-    others = [f"{name}_" for name in ("left", "right") if name not in run.arms]
-    names = run.robot.cameras if run.args.cameras else ()
-    return tuple(n for n in names if not n.startswith(tuple(others)))

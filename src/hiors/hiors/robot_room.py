@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room of the robot: its driver, and in simulation the simulated robot behind it."""
+"""The room of the robot: its driver and cameras; in simulation the simulated robot behind it."""
 
 import os
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hiors.middleware import transport_env
 from hiors.run import Run
 from hiors.spec import NodeSpec
-from hiors_core.checked import read_yaml
-from hiors_core.errors import InvalidValue
+from hiors_core.checked import read_yaml, section
+from hiors_core.errors import InvalidValue, UnknownName
 
 
 def robot_nodes(run: Run) -> Iterator[NodeSpec]:
-    """Yield the driver, in simulation also the simulated robot that it speaks to."""
-    section = read_yaml(run.robot_file, "robot file").get("driver")
-    if section is None:
+    """Yield the driver, and the cameras or the simulated robot."""
+    content = read_yaml(run.robot_file, "robot file")
+    driver = content.get("driver")
+    if driver is None:
         raise InvalidValue(f"{run.robot_file} has no section 'driver': which node drives it?")
-    parameters = dict(section.get("parameters", {}))
+    parameters = dict(driver.get("parameters", {}))
     if run.args.sim:
         if run.robot.name not in _SIMULATORS:
             known = " and ".join(_SIMULATORS)
@@ -39,12 +41,34 @@ def robot_nodes(run: Run) -> Iterator[NodeSpec]:
                 "images": run.args.cameras,
             },
         )
+    elif "camera_driver" in content:
+        yield from _camera_nodes(run, content["camera_driver"])
     yield run.node(
-        section["package"],
-        section["executable"],
+        driver["package"],
+        driver["executable"],
         "driver",
         parameters={**run.machine, **run.of_arms(parameters)},
     )
+
+
+def _camera_nodes(run: Run, data: Any) -> Iterator[NodeSpec]:
+    """Yield the node of each camera in use that the robot file names with its parameters."""
+    where = f"{run.robot_file}: camera_driver"
+    own = section(data, where, {"package", "executable", "cameras"}, {"parameters"})
+    for name, parameters in own["cameras"].items():
+        if name not in run.robot.cameras:
+            raise UnknownName("camera", name, run.robot.cameras, f"In {where}.")
+        if name in run.cameras:
+            yield NodeSpec(
+                package=own["package"],
+                executable=own["executable"],
+                name=name,
+                namespace=f"{run.args.namespace.strip('/')}/camera",
+                parameters={**own.get("parameters", {}), **parameters},
+                env=transport_env(raw_images=True),
+                required=False,
+                respawn=True,
+            )
 
 
 def _dobot_addresses(run: Run) -> dict[str, Any]:

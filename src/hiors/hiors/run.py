@@ -36,6 +36,13 @@ class Run:
         return tuple(arm.name for arm in self.robot.arms)
 
     @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras in use: none on arms that are not, none without cameras."""
+        others = tuple(f"{name}_" for name in ("left", "right") if name not in self.arms)
+        names = self.robot.cameras if self.args.cameras else ()
+        return tuple(n for n in names if not n.startswith(others))
+
+    @property
     def machine(self) -> dict[str, Any]:
         """Parameters of every node that knows the robot."""
         return {"robot_file": self.robot_file, "arms": self.arms}

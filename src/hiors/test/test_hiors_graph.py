@@ -85,6 +85,33 @@ def test_a_real_robot_has_the_addresses_of_its_file_for_the_arms_in_use(tmp_path
     assert not [key for key in driver.parameters if key.startswith("right.")]
 
 
+def test_cameras_with_a_serial_number_are_started_where_their_topics_belong(
+    tmp_path: Path,
+) -> None:
+    data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
+    serials = {"top": "_1", "left_wrist": "_2", "right_wrist": "_3"}
+    data["camera_driver"]["cameras"] = {n: {"serial_no": s} for n, s in serials.items()}
+    path = tmp_path / "lab.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    values = {"robot": str(path), "sim": False, "teleop": "none", "namespace": "robot1"}
+
+    def cameras(**more: object) -> dict[str, NodeSpec]:
+        nodes = build_graph(args(tmp_path, **values | more)).nodes
+        return {n.full_name: n for n in nodes if n.package == "realsense2_camera"}
+
+    assert set(cameras()) == {"/robot1/camera/top", "/robot1/camera/left_wrist"}
+    top = cameras()["/robot1/camera/top"]
+    assert top.parameters["serial_no"] == "_1"
+    assert top.parameters["rgb_camera.color_profile"] == "640x480x30"
+    assert top.env["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("loopback_images.xml")
+    assert len(cameras(arms="both")) == 3
+    assert not cameras(sim=True) | cameras(cameras=False)
+    data["camera_driver"]["cameras"] = {"tpo": {}}
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(UnknownName, match="Did you mean 'top'"):
+        cameras()
+
+
 def own_robot(folder: Path, **changes: object) -> Path:
     """Write a robot file of somebody's own, beside no other."""
     data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))

@@ -125,5 +125,5 @@ def test_a_node_gets_its_name_and_its_parameter_file(prefix: Path) -> None:
 
 def test_an_executable_that_is_not_built_is_named(prefix: Path) -> None:
     assert find_executable("fake", "patient").is_file()
-    with pytest.raises(HiorsError, match="make setup"):
-        find_executable("fake", "missing")
+    with pytest.raises(HiorsError, match=r"make setup`, or install it .* ros-jazzy-fake-camera\)"):
+        find_executable("fake_camera", "missing")

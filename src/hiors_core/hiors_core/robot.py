@@ -113,7 +113,7 @@ def load_robot(path: str | Path, arms: Sequence[str] | None = None) -> RobotMode
         data,
         f"{path}",
         {"name", "control_rate_hz", "arms", "cameras"},
-        optional={"driver", "leader"},
+        optional={"driver", "camera_driver", "leader"},
     )
     if not isinstance(top["arms"], Mapping) or not top["arms"]:
         raise InvalidValue(f"{path}: 'arms' must map arm names to their descriptions")

@@ -161,7 +161,8 @@ void ControlPanel::showState(
   title_->setText(titleOf(authority, person));
   title_->setStyleSheet(
     QString("font-size: 18pt; font-weight: 600; color: %1;").arg(colourOf(authority)));
-  reason_->setText(known ? QString("%1 (%2 Hz)").arg(reason).arg(rate, 0, 'f', 1) : reason);
+  const QString why = problems.contains(reason) ? QString() : reason;
+  reason_->setText(known ? QString("%1 (%2 Hz)").arg(why).arg(rate, 0, 'f', 1) : why);
   problems_->setText(problems.join("\n"));
   problems_->setVisible(!problems.isEmpty());
   toggle_->setText(human_ ? "Hand back" : "Take over");

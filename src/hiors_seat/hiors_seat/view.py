@@ -2,6 +2,7 @@
 """Who drives and how the episodes went, gathered from the messages of the graph. Knows no ROS."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ _STATES = (
 )
 _OUTCOMES = ("none", "success", "failure", "discard", "return")
 _KEPT = 50
+_NUMBER = re.compile(r"[\d.]+")
 
 
 class ControlStateLike(Protocol):
@@ -113,7 +115,7 @@ class View:
             self._human = message.authority == Authority.HUMAN
         self._control = {
             "authority": name,
-            "reason": message.reason,
+            "reason": _unsaid(message.reason, message.problems),
             "operator": message.operator_name,
             "policy": message.policy_version,
             "ready": bool(message.ready),
@@ -185,6 +187,11 @@ class View:
 def finite(value: float) -> float | None:
     """Return the number with 3 decimals, or None when JSON has no word for it."""
     return round(float(value), 3) if math.isfinite(value) else None
+
+
+def _unsaid(reason: str, problems: Iterable[str]) -> str:
+    """Return the reason, unless a problem says the same, be it with newer numbers."""
+    return "" if _NUMBER.sub("", reason) in (_NUMBER.sub("", p) for p in problems) else reason
 
 
 def _label_pending(episode: dict[str, Any]) -> bool:

@@ -59,6 +59,23 @@ def test_a_silent_arbiter_is_no_authority(view: View, clock: FakeClock) -> None:
     assert view.to_dict()["control"]["authority"] is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "problems", "shown"),
+    [
+        ("left arm in fault: collision", ["left arm in fault: collision"], ""),
+        ("feedback: 0.21 s old", ["policy: no fresh chunk", "feedback: 3.05 s old"], ""),
+        ("home not reached in 20 s", ["policy: no fresh chunk"], "home not reached in 20 s"),
+        ("asked", [], "asked"),
+    ],
+)
+def test_what_a_problem_says_is_not_said_twice(
+    view: View, reason: str, problems: list[str], shown: str
+) -> None:
+    view.on_control(control(Authority.HOLD, reason=reason, problems=problems))
+    said = view.to_dict()["control"]
+    assert (said["reason"], said["problems"]) == (shown, problems)
+
+
 def test_the_toggle_hands_back_during_an_intervention_also_between_squeezes(view: View) -> None:
     seen = []
     for authority in (0, 1, 2, 3, 0, 2, 3, 0, 4, 0):

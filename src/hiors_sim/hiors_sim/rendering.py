@@ -43,6 +43,7 @@ class SceneRenderer:
         self._model = model
         self._thread = threading.get_ident()
         self._data = mujoco.MjData(model)
+        self.snapshot_size = snapshot_of(self._data).size
         self.cameras = tuple(model.camera(i).name for i in range(model.ncam))
         try:
             self._renderer = mujoco.Renderer(model, height=height, width=width)

@@ -14,6 +14,7 @@ from hiors_core.robot import load_robot
 from hiors_sim import gl
 from hiors_sim.preview import main as preview
 from hiors_sim.rendering import SceneRenderer
+from hiors_sim.rendering_process import RenderingProcess
 from hiors_sim.task import load_sim_task
 from hiors_sim.xtrainer import XTrainerSim
 
@@ -54,6 +55,28 @@ def test_a_snapshot_is_a_moment_that_stays(sim: XTrainerSim, renderer: SceneRend
     second = renderer.render("top", sim.snapshot())
     np.testing.assert_array_equal(renderer.render("top", before), first)
     assert (first != second).any()
+
+
+def test_another_process_renders_the_same(sim: XTrainerSim, renderer: SceneRenderer) -> None:
+    other = RenderingProcess(sim.model, ["top", "left_wrist"], width=160, height=120)
+    for seed in (0, 1):
+        sim.reset(seed)
+        pictures = list(other.render(sim.snapshot()))
+        assert [camera for camera, _ in pictures] == ["top", "left_wrist"]
+        for camera, image in pictures:
+            np.testing.assert_array_equal(image, renderer.render(camera, sim.snapshot()))
+    other.close()
+
+
+def test_a_process_that_cannot_render_says_why(
+    sim: XTrainerSim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    other = RenderingProcess(sim.model, ["top"], width=16, height=16)
+    for _ in range(2):
+        with pytest.raises(HiorsError, match="MUJOCO_GL"):
+            list(other.render(sim.snapshot()))
+    other.close()
 
 
 def test_an_unknown_camera_is_named(sim: XTrainerSim, renderer: SceneRenderer) -> None:

@@ -76,8 +76,7 @@ function showControl(control) {
   const name = control.authority ?? "NONE";
   document.body.dataset.authority = name;
   text("authority", titleOf(control));
-  const told = control.problems.includes(control.reason);
-  text("reason", told ? "" : (control.reason ?? ""));
+  text("reason", control.reason);
   document.body.classList.toggle("trouble", control.problems.length > 0);
   const problems = $("problems");
   if (problems.dataset.shown !== control.problems.join()) {
