@@ -181,7 +181,8 @@ def _start(name: str, folder: Path, more: dict[str, Any]) -> "subprocess.Popen[b
 def _first_checkpoint(folder: Path, megabytes: int) -> Path:
     """Save an untrained policy of about that size."""
     blocks = max(1, round((megabytes * 1e6 / 4 - WIDTH**2) / (2 * WIDTH**2)))
-    network = NetworkSettings(width=WIDTH, blocks=blocks)
+    # One Euler step: on a CPU ten of them through so many weights take longer than loading them.
+    network = NetworkSettings(width=WIDTH, blocks=blocks, euler_steps=1)
     settings = FlowSettings(objects=("box", "hole"), network=network)
     save_checkpoint(folder / "v000000", FlowPolicy(ROBOT, settings), version="v000000", step=0)
     return folder / "v000000"

@@ -141,7 +141,7 @@ class Lab:
 
     def _popen(self, name: str, words: Sequence[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
-            line = [str(ROOT / "hiors"), *words]
+            line = [str(ROOT / "bin" / "hiors"), *words]
             return subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
 
     def _policy(self) -> None:
