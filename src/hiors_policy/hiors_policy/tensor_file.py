@@ -26,6 +26,8 @@ KINDS = {
 _BLOCK = 1 << 24
 _LENGTH = 8
 _MAX_HEADER = 100_000_000
+_ALIGNED = 64
+"""Bytes, as torch allocates: elsewhere its kernels add in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class HashedBytes:
             raise IntegrityError(f"{self.path} is damaged: SHA-256 {found} instead of {sha256}")
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors by name. They share the memory of the content."""
+        """Return the tensors by name, aligned. Most share the memory of the content."""
         return {name: self._view(place) for name, place in self._places().items()}
 
     def _places(self) -> dict[str, Place]:
@@ -63,7 +65,7 @@ class HashedBytes:
 
     def _view(self, place: Place) -> Tensor:
         part = self.data[place.begin : place.end]
-        if place.begin % place.kind.itemsize:
+        if part.data_ptr() % _ALIGNED:
             part = part.clone()
         return part.view(place.kind).view(place.shape)
 
@@ -71,7 +73,7 @@ class HashedBytes:
 def read_hashed(path: Path) -> HashedBytes:
     """Read a file into memory; it is hashed meanwhile and, when that takes longer, afterwards."""
     size = path.stat().st_size
-    data, digest, done = torch.empty(size, dtype=torch.uint8), hashlib.sha256(), 0
+    data, digest, done = _room(path, size), hashlib.sha256(), 0
     view = data.numpy().data
     pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
     try:
@@ -84,6 +86,14 @@ def read_hashed(path: Path) -> HashedBytes:
         return HashedBytes(path, data, pool.submit(digest.hexdigest))
     finally:
         pool.shutdown(wait=False)
+
+
+def _room(path: Path, size: int) -> Tensor:
+    """Return memory for a file in which its first tensor is aligned."""
+    with path.open("rb") as file:
+        header = _LENGTH + int.from_bytes(file.read(_LENGTH), "little")
+    begin = -header % _ALIGNED
+    return torch.empty(begin + size, dtype=torch.uint8)[begin:]
 
 
 def read_places(path: Path) -> dict[str, Place]:
