@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,13 @@ def read_hashed(path: Path) -> HashedBytes:
 
 
 def _room(path: Path, size: int) -> Tensor:
-    """Return memory for a file in which its first tensor is aligned."""
-    with path.open("rb") as file:
-        header = _LENGTH + int.from_bytes(file.read(_LENGTH), "little")
-    begin = -header % _ALIGNED
+    """Return memory for a file in which its largest tensor is aligned, and so most large ones."""
+    begin = 0
+    with suppress(IntegrityError):
+        # What is wrong with the header is said once the bytes are hashed.
+        found = read_places(path).values()
+        largest = max(found, key=lambda p: p.end - p.begin, default=None)
+        begin = -largest.begin % _ALIGNED if largest else 0
     return torch.empty(begin + size, dtype=torch.uint8)[begin:]
 
 
