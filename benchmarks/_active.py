@@ -27,12 +27,10 @@ from sensor_msgs.msg import JointState
 
 from hiors.transitions import Transitions
 from hiors_core.authority import Authority, Request
-from hiors_core.clock import SteadyClock
 from hiors_core.durable import write_document
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import SetAuthority
-from hiors_link.server import Server
 from hiors_policy.checkpoint import MANIFEST, MODEL, read_manifest, save_checkpoint, write_latest
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.manifest import to_json
@@ -181,7 +179,8 @@ def _start(name: str, folder: Path, more: dict[str, Any]) -> "subprocess.Popen[b
 def _first_checkpoint(folder: Path, megabytes: int) -> Path:
     """Save an untrained policy of about that size."""
     blocks = max(1, round((megabytes * 1e6 / 4 - WIDTH**2) / (2 * WIDTH**2)))
-    network = NetworkSettings(width=WIDTH, blocks=blocks)
+    # One Euler step: on a CPU ten of them through so many weights take longer than loading them.
+    network = NetworkSettings(width=WIDTH, blocks=blocks, euler_steps=1)
     settings = FlowSettings(objects=("box", "hole"), network=network)
     save_checkpoint(folder / "v000000", FlowPolicy(ROBOT, settings), version="v000000", step=0)
     return folder / "v000000"
@@ -227,11 +226,10 @@ def _socket_copy(source: Path, _: Path) -> float:
 
 def _swap(folder: Path, first: Path, repeat: int, *, remote: bool) -> tuple[list[float], int]:
     """Return how long each checkpoint took to act [s], and how many control ticks were missed."""
-    run, stop = folder / "learner" if remote else folder / "robot", threading.Event()
-    server = Server(run, "tcp://127.0.0.1:0", SteadyClock()) if remote else None
-    thread = threading.Thread(target=lambda: server.run(stop) if server else None)
-    thread.start()
-    graph = Graph(folder / "robot", first, server.address if server else "local")
+    run = folder / "plain" if remote else folder / "robot"
+    port = _free_port()
+    server = _serve(folder, port) if remote else None
+    graph = Graph(folder / "robot", first, f"tcp://127.0.0.1:{port}" if remote else "local")
     times, missed = [], 0
     try:
         time.sleep(1.0)
@@ -245,11 +243,24 @@ def _swap(folder: Path, first: Path, repeat: int, *, remote: bool) -> tuple[list
             missed += graph.robot.missed(since)
     finally:
         graph.close()
-        stop.set()
-        thread.join()
         if server:
-            server.close()
+            server.terminate()
+            server.wait()
     return times, missed
+
+
+def _serve(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start the learner's end in a process of its own, as it is beside a learner."""
+    folder.mkdir(exist_ok=True)
+    words = ["--role", "plain", "--port", str(port), "--folder", str(folder)]
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("transport.py")), *words]
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def report(folder: Path, repeat: int, megabytes: int) -> None:

@@ -101,6 +101,8 @@ class Journey:
                 thread.start()
         self._process = self._train()
         self.size = 0
+        # Its imports alone can take a minute from a cold disk.
+        _wait(lambda: self._entries.status() is not None, "the learner to start", 240.0)
         self.run("first", 1.0)
 
     def close(self) -> None:
@@ -122,9 +124,9 @@ class Journey:
             time.sleep(_LOOK)
         decided = arrived = CLOCK.now()
         if self._actor is not None:
-            _wait(lambda: name not in self._link.waiting())
+            _wait(lambda: name not in self._link.waiting(), "the episode to be stored")
             arrived = CLOCK.now()
-        _wait(lambda: len(self._added()) > len(before))
+        _wait(lambda: len(self._added()) > len(before), "the episode to be trainable")
         read, added = self._taken(name), self._added()[-1]
         stamps = [begun, labelled, decided, arrived, read, added]
         self._bridge.step(CLOCK.now())
@@ -173,11 +175,11 @@ def _picture(seed: int) -> bytes:
     return encode_jpeg(np.ascontiguousarray(rough.repeat(20, 0).repeat(20, 1)))
 
 
-def _wait(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60.0
+def _wait(condition: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
-            raise SystemExit("it never became trainable")
+            raise SystemExit(f"waited {patience:.0f} s in vain for {what}")
         time.sleep(0.002)
 
 

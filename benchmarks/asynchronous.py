@@ -124,15 +124,18 @@ def demonstrate(root: Path, count: int) -> list[tuple[Path, float, int]]:
     return found
 
 
-def speed(folder: Path, episode: Path, transitions: int) -> float:
-    """Return how many steps a second the learner does when it has nothing else to do."""
+def speed(folder: Path, episode: Path, transitions: int) -> tuple[float, float]:
+    """Return how many steps a second the learner does when it has nothing else to do, and which
+    share of an episode's transitions it keeps (those in which nothing moves are left out).
+    """
     steps = 600
     learning = Learning(folder, steps / transitions)
     try:
         begun = time.monotonic()
         learning.give(episode)
         done = learning.finish(1)
-        return done / (time.monotonic() - begun)
+        taken = time.monotonic() - begun
+        return done / taken, Link(folder / "link").ledger()[0].transitions / transitions
     finally:
         learning.close()
 
@@ -167,8 +170,9 @@ def main() -> int:
         base = Path(name)
         episodes = demonstrate(base / "pool", options.episodes)
         mean = sum(duration for _, duration, _ in episodes) / len(episodes)
-        transitions = round(sum(_marks(folder) for folder, _, _ in episodes) / len(episodes))
-        rate = speed(base / "speed", episodes[0][0], _marks(episodes[0][0]))
+        rate, share = speed(base / "speed", episodes[0][0], _marks(episodes[0][0]))
+        recorded = sum(_marks(folder) for folder, _, _ in episodes) / len(episodes)
+        transitions = round(share * recorded)
         print(
             f"{len(episodes)} episodes of {mean:.1f} s and about {transitions} transitions;"
             f" the learner alone: {rate:.0f} steps/s"

@@ -69,7 +69,11 @@ class Lab:
         self._run("learner", [*words, "--config", str(self.folder / "learner.yaml")])
 
     def join(self, name: str) -> None:
-        """Start the graph of a robot."""
+        """Start the graph of a robot and wait until its policy is active.
+
+        One after the other: three graphs that start at once on two cores outlast their deadlines.
+        """
+        since = self._said(name)
         words = {
             "namespace": name,
             "learner": self.address,
@@ -81,6 +85,11 @@ class Lab:
             "seed": 100 * (1 + list(ROBOTS).index(name)),
         }
         self._run(name, ["up", *(f"{key}:={value}" for key, value in words.items())])
+        self.wait(lambda: self._said(name) > since, f"the policy of {name}")
+
+    def _said(self, name: str) -> int:
+        log = self.folder / f"{name}.log"
+        return log.read_text().count("/policy activated") if log.exists() else 0
 
     def end(self, name: str) -> None:
         """End a process of the lab as Ctrl-C does."""
@@ -141,7 +150,7 @@ class Lab:
 
     def _popen(self, name: str, words: Sequence[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
-            line = [str(ROOT / "hiors"), *words]
+            line = [str(ROOT / "bin" / "hiors"), *words]
             return subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
 
     def _policy(self) -> None:
@@ -198,10 +207,10 @@ def _story(lab: Lab, count: int) -> None:
         known = ", ".join(f"{n} {lab.learned(n)}" for n in names)
         print(f"{time.monotonic() - begun:6.0f} s  {text}; learned: {known}", flush=True)
 
-    lab.learn()
     for name in names:
         lab.join(name)
-    tell("three graphs and a learner start")
+    lab.learn()
+    tell("three graphs and a learner have started")
     lab.play(names, count)
     tell("each robot has accepted episodes with the learner")
     lab.end("robot2")

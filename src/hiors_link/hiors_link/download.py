@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hiors_core.clock import to_ns
 from hiors_core.durable import read_json, sha256_file, write_document
 from hiors_core.errors import HiorsError, IntegrityError
 from hiors_core.names import check_version
@@ -20,6 +21,8 @@ from hiors_link.upload import Send
 
 _RESERVE = 1 << 28
 """Left free on the disk [bytes]."""
+AGAIN_AFTER = to_ns(5.0)
+"""Before a transfer that went wrong is begun again [ns]."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Downloads:
     problem: str = ""
     _current: _Current | None = None
     _have: tuple[str, str] = ("", "")
+    _later: int = 0
 
     def __post_init__(self) -> None:
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -63,8 +67,16 @@ class Downloads:
         """Ask again for what was under way."""
         self._current = None
 
-    def on_state(self, message: Message) -> None:
+    def failed(self, reason: str, now: int) -> None:
+        """Begin again later with what was under way; ``now`` in [ns]."""
+        if self._current:
+            self.problem = f"checkpoint {self._current.version} cannot be fetched: {reason}"
+            self._current, self._later = None, now + AGAIN_AFTER
+
+    def on_state(self, message: Message, now: int) -> None:
         """Begin with the learner's newest checkpoint when it is another than here."""
+        if now < self._later:
+            return
         wanted = (message["version"], message["sha256"])
         if not wanted[0] or wanted == self._have or self._current:
             return

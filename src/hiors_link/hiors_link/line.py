@@ -7,10 +7,11 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from hiors_link.messages import MAX_DATA, MAX_HEADER
+from hiors_link.messages import MAX_FRAME
 
 _QUEUE = 16
 _NO_ANSWER = "nobody listens there, or the network is down; trying again"
+_CUT = f"it broke the protocol, for example by a frame of more than {MAX_FRAME} bytes"
 _EVENTS = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: (
         "it does not know this robot's key: put its .pub into the learner's folder of keys"
@@ -23,7 +24,6 @@ _EVENTS = {
         " not be a learner of hiors"
     ),
 }
-_LOST = (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED)
 
 
 class Line:
@@ -43,7 +43,7 @@ class Line:
             (zmq.SNDHWM, _QUEUE),
             (zmq.RCVHWM, _QUEUE),
             (zmq.IMMEDIATE, 1),
-            (zmq.MAXMSGSIZE, MAX_DATA + MAX_HEADER),
+            (zmq.MAXMSGSIZE, MAX_FRAME),
             (zmq.RECONNECT_IVL, 100),
             (zmq.RECONNECT_IVL_MAX, 2000),
             (zmq.HANDSHAKE_IVL, 5000),
@@ -58,6 +58,11 @@ class Line:
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
         self._socket.connect(address)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection was ended here, because of what the learner sent."""
+        return self.reason == _CUT
 
     def send(self, header: bytes, data: bytes | None = None) -> bool:
         """Send if that is possible at once."""
@@ -92,7 +97,8 @@ class Line:
                 self.connected = True
             elif event in _EVENTS:
                 self.connected, self.reason = False, _EVENTS[event]
-            elif event in _LOST:
-                if self.connected:
-                    self.reason = _NO_ANSWER
-                self.connected = False
+            elif event == zmq.EVENT_DISCONNECTED and self.connected:
+                self.connected, self.reason = False, _CUT
+            elif event == zmq.EVENT_CONNECT_RETRIED and self.cut:
+                # libzmq connects again unless it was the one who ended the connection.
+                self.reason = _NO_ANSWER

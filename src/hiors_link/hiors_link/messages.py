@@ -19,7 +19,9 @@ FORMAT = 1
 MAX_HEADER = 64 * 1024
 """Bytes of a header."""
 MAX_DATA = 2 * 1024 * 1024
-"""Bytes of a frame of data; larger frames end the connection."""
+"""Bytes of a frame of data; a larger one is refused."""
+MAX_FRAME = 2 * MAX_DATA
+"""Bytes of a frame that is read at all; a larger one ends the connection before it is read."""
 MAX_FILES = 16
 """Files of an episode or a checkpoint."""
 MAX_ENTRIES = 100

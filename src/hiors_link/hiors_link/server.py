@@ -22,7 +22,7 @@ from hiors_core.link import Link
 from hiors_link.address import check_open
 from hiors_link.gate import Gate
 from hiors_link.incoming import Answer, Incoming, Limits
-from hiors_link.messages import FROM_ACTOR, MAX_DATA, MAX_HEADER, Message, make, read
+from hiors_link.messages import FROM_ACTOR, MAX_FRAME, Message, make, read
 from hiors_link.outlook import Outlook
 
 ROBOTS_FILE = "robots.json"
@@ -113,7 +113,7 @@ class Server:
     def _bind(self, address: str) -> Any:
         socket = self._context.socket(zmq.ROUTER)
         for option, value in (
-            (zmq.MAXMSGSIZE, MAX_DATA + MAX_HEADER),
+            (zmq.MAXMSGSIZE, MAX_FRAME),
             (zmq.RCVHWM, _QUEUE),
             (zmq.SNDHWM, _QUEUE),
             (zmq.LINGER, 0),

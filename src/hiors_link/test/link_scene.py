@@ -23,6 +23,7 @@ from hiors_core.recording import start_recording
 from hiors_core.store import EpisodeStore
 from hiors_link.actor import Actor, ActorSettings
 from hiors_link.incoming import Limits
+from hiors_link.messages import Message, make
 from hiors_link.server import Server
 
 TASK = "insert"
@@ -74,6 +75,16 @@ def serve(
     made = Server(run, address, SteadyClock(), keys, Limits(**{"reserve": 0, **limits}))
     OPEN.append(made)
     return made
+
+
+class Oversized(Server):
+    """A learner that answers every request for bytes of a checkpoint with so many [bytes]."""
+
+    size = 0
+
+    def _fetch(self, sender: bytes, message: Message) -> None:
+        header = make("chunk", version=message["version"], offset=message["offset"])
+        self._send(sender, header, b"x" * self.size)
 
 
 def pump(until: Callable[[], bool], *parts: Server | Actor, seconds: float = PATIENCE) -> None:

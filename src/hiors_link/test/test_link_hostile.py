@@ -5,6 +5,7 @@ next honest episode is stored (reliability: row 24).
 
 import os
 import pickle
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 import msgpack
 import pytest
 import zmq
-from link_scene import Robot, pump, serve, stored
+from link_scene import Oversized, Robot, publish, pump, serve, stored
 
+from hiors_core.clock import SteadyClock
+from hiors_link.incoming import Limits
 from hiors_link.keys import LEARNER, new_identity, read_identity, read_public
-from hiors_link.messages import FORMAT, FROM_LEARNER, MAX_DATA, make, read
+from hiors_link.messages import FORMAT, FROM_LEARNER, MAX_DATA, MAX_FRAME, make, read
 from hiors_link.server import Server
 
 pytestmark = pytest.mark.timeout(300)
@@ -160,6 +163,41 @@ def test_an_oversized_frame_ends_that_connection_only(tmp_path: Path, context: z
         server.step(0.01)
     assert server.robots == {}
     still_works(tmp_path, server)
+
+
+def test_a_frame_that_is_a_little_too_large_is_answered_with_the_reason(
+    tmp_path: Path, context: zmq.Context
+):
+    server = serve(tmp_path / "learner")
+    header = make("part", actor="robot1", episode_id="e", offset=0)
+    answer = ask(server, stranger(context, server), header, b"x" * (MAX_DATA + 1))
+    assert f"data must have 1 .. {MAX_DATA} bytes, got {MAX_DATA + 1}" in answer["reason"]
+    still_works(tmp_path, server)
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [(MAX_DATA + 1, f"got {MAX_DATA + 1}"), (MAX_FRAME + 1, f"more than {MAX_FRAME} bytes")],
+)
+def test_a_learners_oversized_frame_is_refused_and_the_robot_goes_on(
+    tmp_path: Path, size: int, reason: str
+):
+    run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
+    weights = publish(run, "v000100", size=3_000_000)
+    server = Oversized(run, "tcp://127.0.0.1:0", SteadyClock(), limits=Limits(reserve=0))
+    server.size = size
+    actor = robot.actor(server.address, silence=1.0)
+    told = f"checkpoint v000100 cannot be fetched: .*{reason}"
+    pump(lambda: re.search(told, actor.health.text), server, actor)
+    robot.accept("e1", size=1000)
+    pump(lambda: actor.health.stored == 1, server, actor)
+    assert list(robot.checkpoints.glob("v*")) == []
+    address = server.address
+    server.close()
+    honest = serve(run, address)
+    pump((robot.checkpoints / "latest.json").exists, honest, actor)
+    assert (robot.checkpoints / "v000100" / "model.safetensors").read_bytes() == weights
+    assert actor.health.text.startswith("learner at")
 
 
 def test_garbage_on_the_bare_socket_changes_nothing(tmp_path: Path):

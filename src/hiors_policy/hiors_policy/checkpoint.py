@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hiors_core.clock import Clock, SteadyClock
@@ -264,9 +264,12 @@ class _Unfilled(TorchFunctionMode):
     """Leaves out, on this thread, the random values of weights that are replaced anyway."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (Tensor.uniform_, Tensor.normal_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        # nn.init asks before it calls the tensor's own method, and a mode is not asked twice.
+        given = kwargs or {}
+        of_init = getattr(func, "__module__", "") == nn.init.__name__
+        if of_init or func in (Tensor.uniform_, Tensor.normal_):
+            return given["tensor"] if "tensor" in given else args[0]
+        return func(*args, **given)
 
 
 def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -281,7 +284,8 @@ def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None
     if found:
         raise IntegrityError(f"{path / MODEL} has other weights: {'; '.join(found)}")
     _refuse_nan(tensors, str(path / MODEL))
-    policy.network.load_state_dict(dict(tensors))
+    # Assigned, not copied: the bytes that were read become the weights.
+    policy.network.load_state_dict(dict(tensors), assign=True)
 
 
 def _refuse_nan(tensors: Mapping[str, Tensor], where: str) -> None:

@@ -6,6 +6,7 @@ and 19).
 import dataclasses
 import hashlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,22 @@ def test_what_is_loaded_is_what_was_saved(folder: Path):
     assert manifest.created == 77
     assert manifest.spec == state_policy().spec
     assert list(manifest.features["names"]) == list(state_policy().encoder.names)
+
+
+def test_no_random_weights_are_drawn_only_to_be_replaced(folder: Path, monkeypatch):
+    made = []
+    build = checkpoint._build
+
+    def watched(*how):
+        before = torch.get_rng_state()
+        monkeypatch.setattr(torch.random, "fork_rng", lambda **_: nullcontext())
+        monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
+        made.append(build(*how))
+        assert torch.equal(torch.get_rng_state(), before)
+        return made[0]
+
+    monkeypatch.setattr(checkpoint, "_build", watched)
+    assert load_policy(folder) is made[0]
 
 
 def test_a_policy_on_images_survives_as_well(tmp_path: Path):

@@ -38,6 +38,17 @@ def test_it_reads_what_the_formats_own_library_wrote(file: Path):
         assert torch.equal(tensor, TENSORS[name]), name
 
 
+def test_tensors_are_aligned_and_the_large_ones_are_not_copied(tmp_path: Path):
+    path = tmp_path / "model.safetensors"
+    sizes = {"a": 7, "b": 64, "c": 4096, "d": 128, "e": 3, "f": 64}
+    safetensors.torch.save_file({n: torch.ones(k) for n, k in sizes.items()}, path)
+    found = read_hashed(path)
+    inside = range(found.data.data_ptr(), found.data.data_ptr() + len(found.data))
+    tensors = found.tensors()
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors.values())
+    assert {n for n, t in tensors.items() if t.data_ptr() in inside} >= {"b", "c", "d"}
+
+
 def test_another_hash_is_damage(file: Path):
     with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
         read_hashed(file).check("0" * 64)
