@@ -124,7 +124,8 @@ class Supervisor:
         """End every process with all its descendants, in at most 5 s. May be called again."""
         began = time.monotonic()
         stages = [(0.0, signal.SIGINT), (TERM_AFTER, signal.SIGTERM), (KILL_AFTER, signal.SIGKILL)]
-        while (living := self._living()) and time.monotonic() - began < GIVE_UP_AFTER:
+        # A supervisor that was itself stopped for a while still goes through every stage.
+        while (living := self._living()) and (stages or time.monotonic() - began < GIVE_UP_AFTER):
             if stages and time.monotonic() - began >= stages[0][0]:
                 self._signal_all(living, stages.pop(0)[1])
             time.sleep(PERIOD)

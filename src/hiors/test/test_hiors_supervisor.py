@@ -134,6 +134,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_supervisor_that_was_held_up_still_ends_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, after in (("TERM_AFTER", 0.1), ("KILL_AFTER", 0.2), ("GIVE_UP_AFTER", 0.0)):
+        monkeypatch.setattr(supervisor_module, name, after)
+    lines = Lines()
+    supervisor = Supervisor([python("stubborn", STUBBORN)], tmp_path, lines.append)
+    supervisor.start()
+    wait_until(lambda: lines.said("stubborn", "up"))
+    supervisor.stop()
+    wait_until(lambda: mine(supervisor) == [])
+
+
 def test_stop_finds_descendants_in_other_sessions(tmp_path: Path) -> None:
     supervisor = Supervisor([python("a", IN_OWN_SESSION)], tmp_path, Lines().append)
     supervisor.start()

@@ -32,7 +32,8 @@ def learner_status(link: Link, now: int, timeout: float) -> LearnerStatus:
     if data is None:
         message.message = "the learner has not spoken yet"
     elif age is not None and age > to_ns(timeout):
-        message.message = f"no sign of life for {to_s(age):.0f} s; last: {message.message}"
+        last = f"; last: {message.message}" if message.message else ""
+        message.message = f"no sign of life for {to_s(age):.0f} s{last}"
     if age is None or age > to_ns(timeout):
         message.state = LearnerStatus.GONE
     message.header.stamp = to_stamp(now)

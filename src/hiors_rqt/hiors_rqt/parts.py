@@ -2,6 +2,7 @@
 """The small pieces that both panels are made of."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 from hiors_rqt.qt import Qt, QtWidgets
@@ -84,7 +85,8 @@ class Devices(QtWidgets.QWidget):  # type: ignore[misc]
                 dot.setStyleSheet(f"background: {LEVELS[level]}; border-radius: 5px;")
                 name.setText(title)
                 message.setText(text)
-                message.setToolTip(text)
+                # Qt takes a tip that looks like HTML for HTML.
+                message.setToolTip(f"<qt>{escape(text)}</qt>")
 
     def _add(self) -> tuple[Any, Any, Any]:
         line = QtWidgets.QWidget()

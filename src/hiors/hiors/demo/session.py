@@ -4,13 +4,12 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import rclpy
 from rclpy.action import ActionClient
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -67,6 +66,7 @@ class Session:
             self.node.create_subscription(kind, topic, callback, profile)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._spin, name="demo-spin", daemon=True)
         self._thread.start()
 
@@ -74,14 +74,17 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        rclpy.try_shutdown()
+        self._ended.set()
+        self._executor.wake()
         self._thread.join(timeout=5.0)
         self._executor.shutdown(timeout_sec=1.0)
         self.node.destroy_node()
+        rclpy.try_shutdown()
 
     def _spin(self) -> None:
-        with suppress(ExternalShutdownException):
-            self._executor.spin()
+        # Not executor.spin(): ended by a shutdown of the context, it sometimes raises RCLError.
+        while not self._ended.is_set():
+            self._executor.spin_once(timeout_sec=0.2)
 
     def _on_command(self, message: ControlCommand) -> None:
         self.commands.add(to_ns(message.header.stamp), message.tick)

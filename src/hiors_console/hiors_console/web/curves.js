@@ -54,7 +54,7 @@ export function showCurves({ episodes, loss }) {
   const m = thresholds.length ? thresholds[thresholds.length - 1] : null;
   chart("success", success, { top: 1, colour: "one", dots: judged, threshold: m, show: percent });
   chart("human", human, { top: 1, colour: "two", dots: episodes.map((e, i) => [i + 1, e.human ?? 0]), show: percent });
-  const highest = Math.max(1e-6, ...loss.map(([, v]) => v));
+  const highest = loss.length ? Math.max(1e-6, ...loss.map(([, v]) => v)) : 1;
   chart("loss", loss, { top: highest, colour: "three", show: (v) => v.toPrecision(2) });
   const end = (list, show) => (list.length ? show(list[list.length - 1][1]) : "–");
   text("success-now", end(success, percent));
