@@ -2,10 +2,15 @@
 """What the demo remembers of its episodes, and when it gives up."""
 
 import pytest
+import yaml
 
+from hiors import places
+from hiors.demo import stages
 from hiors.demo.records import CommandLog, EpisodeRow, check_some_ran
 from hiors.demo.report import wilson
+from hiors.places import config_file
 from hiors_core.errors import HiorsError
+from hiors_learner.config import load_settings
 
 
 def rows(*outcomes: str) -> list[EpisodeRow]:
@@ -36,3 +41,12 @@ def test_a_command_that_was_not_heard_is_no_late_tick() -> None:
         log.add(stamp, tick)
     assert log.periods().tolist() == [0.033, 0.04]
     assert log.largest_gap_ms([100_000_000]) == 100.0
+
+
+def test_the_evaluation_drives_the_policy_as_the_graph_does() -> None:
+    laid = yaml.safe_load((places.config() / "demo.yaml").read_text(encoding="utf-8"))
+    policy = laid["policy"]["ros__parameters"]
+    spacing = load_settings(config_file("learner", "demo")).policy.dt
+    assert pytest.approx(policy["replan_interval"] / spacing) == stages.EXECUTE
+    assert policy["noise"] == stages.NOISE
+    assert laid["arbiter"]["ros__parameters"]["chunk_blend"] == stages.BLEND

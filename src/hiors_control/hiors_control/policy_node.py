@@ -70,6 +70,7 @@ class PolicyNode(HiorsLifecycleNode):
             self._instruction,
             device=device if chosen.device == "auto" else chosen.device,
             rtc=chosen.rtc,
+            noise=chosen.noise,
             gate=chosen.gate,
             ratio=chosen.gate_ratio,
         )

@@ -58,6 +58,15 @@ class PolicyParameters:
         Doc("Where a pi0 runs; auto: the GPU when there is one. Small policies: always the CPU."),
         OneOf(DEVICES),
     ] = "auto"
+    noise: Annotated[
+        float,
+        Doc(
+            "Scale of the noise that an inference starts from: 1 as it was trained; with less, the"
+            " chunks of one moment are more alike and follow each other without a jerk; with 0 the"
+            " same is done whenever the same is seen."
+        ),
+        Range(0, 2),
+    ] = 1.0
     seed: Annotated[int, Doc("Seed of the policy's noise."), Range(0, 2**31 - 1)] = 0
     joints_max_age: Annotated[
         float, Doc("Age of joint_states beyond which nothing is inferred [s]."), Range(0.01, 5.0)

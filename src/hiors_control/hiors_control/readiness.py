@@ -23,6 +23,7 @@ class Readiness:
         *,
         device: str,
         rtc: bool,
+        noise: float,
         gate: str,
         ratio: float,
     ) -> None:
@@ -30,10 +31,11 @@ class Readiness:
 
         Args:
             device: "cpu" or "cuda". rtc: it must be able to go on from a chunk.
+            noise: scale of the noise that inference starts from (hiors_policy.noise).
             gate, ratio: episode store and limit of hiors_policy.gate; "" is no gate.
         """
         self._robot, self._instruction = robot, instruction
-        self._device, self._rtc = device, rtc
+        self._device, self._rtc, self._noise = device, rtc, noise
         self._store, self._ratio = gate, ratio
         self._gate: Gate | None = None
         self._errors: dict[str, float] = {}
@@ -62,6 +64,7 @@ class Readiness:
 
     def _load(self, folder: Path, expect: Expectation) -> Checkpoint:
         loaded = load_checkpoint(folder, expect, self._device)
+        loaded.policy.noise.scale = self._noise
         warm_up(loaded.policy, self._instruction)
         if self._rtc:
             check_continues(loaded.policy, self._instruction)

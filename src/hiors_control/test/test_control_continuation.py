@@ -72,7 +72,7 @@ def test_a_worse_checkpoint_is_refused_by_the_gate_and_a_like_one_is_not(tmp_pat
             policy = tiny_policy(ROBOT)
         save_checkpoint(tmp_path / name, policy, version=name, step=step)
     store = str(record(tmp_path / "demos"))
-    ready = Readiness(ROBOT, "go", device="cpu", rtc=True, gate=store, ratio=1.2)
+    ready = Readiness(ROBOT, "go", device="cpu", rtc=True, noise=1.0, gate=store, ratio=1.2)
     current = ready.first(tmp_path / "v000001")
     with pytest.raises(InvalidValue, match=r"worse than the policy that serves.*1.2 times"):
         ready.next(tmp_path / "v000002", current)
@@ -81,6 +81,8 @@ def test_a_worse_checkpoint_is_refused_by_the_gate_and_a_like_one_is_not(tmp_pat
 
 def test_a_gate_without_episodes_is_refused(tmp_path: Path):
     save_checkpoint(tmp_path / "v000001", tiny_policy(ROBOT), version="v000001", step=1)
-    ready = Readiness(ROBOT, "go", device="cpu", rtc=False, gate=str(tmp_path / "no"), ratio=1.2)
+    ready = Readiness(
+        ROBOT, "go", device="cpu", rtc=False, noise=1.0, gate=str(tmp_path / "no"), ratio=1.2
+    )
     with pytest.raises(InvalidValue, match="no episode store"):
         ready.first(tmp_path / "v000001")

@@ -32,6 +32,7 @@ from hiors_learner.settings import (
 from hiors_learner.training_set import DEMONSTRATION, ONLINE, TrainingSet
 from hiors_learner.trajectory import Trajectory, chunks
 from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
+from hiors_policy.noise import Noise
 
 F32 = NDArray[np.float32]
 
@@ -88,7 +89,7 @@ class DistillAgent:
         self._data = TrainingSet(self._samples(0), learner)
         self._history = History(chosen.rules, chosen.noop_threshold)
         self._grippers = np.isin(np.arange(spec.actions), spec.grippers)
-        self._noise = np.random.default_rng(seed)
+        self._noise = Noise(seed)
         self._normalized = False
         self._offline = 0
 
@@ -109,7 +110,9 @@ class DistillAgent:
     ) -> F32:
         """Return chunks (B, H, A); collecting and being tested are the same here."""
         del explore
-        noise = torch.from_numpy(self._draw(len(states), seeds))
+        noise = torch.from_numpy(
+            self._noise.draw(len(states), (self.horizon, self.spec.actions), seeds)
+        )
         seen = torch.from_numpy(np.asarray(states, np.float32))
         return self.policy.sample(seen, None, noise).numpy()
 
@@ -193,21 +196,7 @@ class DistillAgent:
             mask=mask,
         )
 
-    def _draw(self, batch: int, seeds: Sequence[int] | None) -> F32:
-        shape = (self.horizon, self.spec.actions)
-        if seeds is None:
-            return self._noise.standard_normal((batch, *shape), np.float32)
-        return draw_each(seeds, batch, shape)
-
     def _fit(self) -> None:
         self._network.set_normalization(self._data.normalization(self._grippers))
         self._optimizer.average.load(self._network.state_dict())
         self._normalized = True
-
-
-def draw_each(seeds: Sequence[int], batch: int, shape: tuple[int, ...]) -> F32:
-    """Return standard normal noise (B, ...), one seed a row."""
-    if len(seeds) != batch:
-        raise InvalidValue(f"got {len(seeds)} seeds for {batch} states")
-    rows = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in seeds]
-    return np.stack(rows) if rows else np.empty((0, *shape), np.float32)

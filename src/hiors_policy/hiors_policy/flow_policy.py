@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_policy.actions import ActionCodec
 from hiors_policy.learnable import Row
 from hiors_policy.network import FlowNetwork, NetworkSettings, Shapes
+from hiors_policy.noise import Noise
 from hiors_policy.observation import STATE_GROUPS, StateEncoder
 from hiors_policy.policy import Array, PolicySpec, remaining
 from hiors_policy.vision import shrink, stack_images
@@ -71,7 +71,7 @@ class FlowPolicy:
             torch.manual_seed(seed)
             self.network = FlowNetwork(shapes, settings.network)
         self.network.eval()
-        self._noise = np.random.default_rng(seed)
+        self.noise = Noise(seed)
 
     @property
     def spec(self) -> PolicySpec:
@@ -116,7 +116,7 @@ class FlowPolicy:
         steps = self.network.sample_after(
             torch.from_numpy(self.encoder.encode(observation)[None]),
             self._images([observation]),
-            torch.from_numpy(self._draw(1, None if seed is None else [seed])),
+            self._draw(1, None if seed is None else [seed]),
             known[None],
             delay,
         ).numpy()
@@ -132,7 +132,7 @@ class FlowPolicy:
         steps = self.network.sample(
             torch.from_numpy(np.stack([self.encoder.encode(o) for o in observations])),
             self._images(observations),
-            torch.from_numpy(self._draw(len(observations), seeds)),
+            self._draw(len(observations), seeds),
         ).numpy()
         bases = [self.codec.base(o.position) for o in observations]
         return np.stack([self.codec.decode(s, b) for s, b in zip(steps, bases, strict=True)])
@@ -182,11 +182,6 @@ class FlowPolicy:
         size = self.settings.network.image_size
         return torch.from_numpy(np.stack([stack_images(o, cameras, size) for o in observations]))
 
-    def _draw(self, batch: int, seeds: Sequence[int] | None) -> F32:
+    def _draw(self, batch: int, seeds: Sequence[int] | None = None) -> torch.Tensor:
         shape = (self._spec.horizon, len(self._spec.names))
-        if seeds is None:
-            return self._noise.standard_normal((batch, *shape), np.float32)
-        if len(seeds) != batch:
-            raise InvalidValue(f"got {len(seeds)} seeds for {batch} observations")
-        each = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in seeds]
-        return np.stack(each)
+        return torch.from_numpy(self.noise.draw(batch, shape, seeds))

@@ -10,6 +10,7 @@ from torch import nn
 
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
+from hiors_policy.noise import Noise
 from hiors_policy.policy import Array, Policy
 
 
@@ -32,6 +33,7 @@ class Learnable(Policy, Protocol):
     """A policy with a network that learns, and is prepared before it serves."""
 
     robot: RobotModel
+    noise: Noise
 
     @property
     def network(self) -> nn.Module:

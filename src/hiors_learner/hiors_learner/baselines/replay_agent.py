@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_learner.agent import AgentSpec, Intake, Progress
 from hiors_learner.baselines.networks import Scaling
-from hiors_learner.distill import draw_each
 from hiors_learner.trajectory import Trajectory
+from hiors_policy.noise import Noise
 
 F32 = NDArray[np.float32]
 
@@ -106,7 +106,7 @@ class ReplayAgent:
         """Return standard normal noise (B, ...)."""
         if seeds is None:
             return torch.from_numpy(self.rng.standard_normal((batch, *shape), np.float32))
-        return torch.from_numpy(draw_each(seeds, batch, shape))
+        return torch.from_numpy(Noise().draw(batch, shape, seeds))
 
     def store(self, trajectory: Trajectory) -> None:
         """Put an episode where ``learn`` finds it."""

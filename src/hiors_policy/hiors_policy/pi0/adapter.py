@@ -16,6 +16,7 @@ from hiors_core.errors import InvalidValue
 from hiors_core.observation import Observation
 from hiors_core.robot import RobotModel
 from hiors_policy.learnable import Row
+from hiors_policy.noise import Noise
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.codec import Pi0Codec, Pi0Settings
 from hiors_policy.pi0.guidance import Guidance
@@ -60,7 +61,7 @@ class Pi0Policy:
             dt=settings.dt,
             cameras=settings.cameras,
         )
-        self._noise = np.random.default_rng()
+        self.noise = Noise()
         self._fast: FastSampler | None = None
 
     @classmethod
@@ -275,9 +276,4 @@ class Pi0Policy:
 
     def _draw(self, batch: int, seeds: Sequence[int] | None) -> Tensor:
         shape = (self.model.config.horizon, self.model.config.action_dim)
-        if seeds is None:
-            return torch.from_numpy(self._noise.standard_normal((batch, *shape), np.float32))
-        if len(seeds) != batch:
-            raise InvalidValue(f"got {len(seeds)} seeds for {batch} observations")
-        each = [np.random.default_rng(s).standard_normal(shape, np.float32) for s in seeds]
-        return torch.from_numpy(np.stack(each))
+        return torch.from_numpy(self.noise.draw(batch, shape, seeds))
