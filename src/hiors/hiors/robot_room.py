@@ -9,8 +9,10 @@ from typing import Any
 from hiors.middleware import transport_env
 from hiors.run import Run
 from hiors.spec import NodeSpec
-from hiors_core.checked import read_yaml, section
+from hiors_core.checked import mapping, read_yaml, section
 from hiors_core.errors import InvalidValue, UnknownName
+
+_VALUES = "parameter names to values"
 
 
 def robot_nodes(run: Run) -> Iterator[NodeSpec]:
@@ -55,7 +57,9 @@ def _camera_nodes(run: Run, data: Any) -> Iterator[NodeSpec]:
     """Yield the node of each camera in use that the robot file names with its parameters."""
     where = f"{run.robot_file}: camera_driver"
     own = section(data, where, {"package", "executable", "cameras"}, {"parameters"})
-    for name, parameters in own["cameras"].items():
+    common = mapping(own.get("parameters", {}), f"{where}.parameters", _VALUES)
+    cameras = mapping(own["cameras"], f"{where}.cameras", "camera names to parameters")
+    for name, parameters in cameras.items():
         if name not in run.robot.cameras:
             raise UnknownName("camera", name, run.robot.cameras, f"In {where}.")
         if name in run.cameras:
@@ -64,7 +68,7 @@ def _camera_nodes(run: Run, data: Any) -> Iterator[NodeSpec]:
                 executable=own["executable"],
                 name=name,
                 namespace=f"{run.args.namespace.strip('/')}/camera",
-                parameters={**own.get("parameters", {}), **parameters},
+                parameters={**common, **mapping(parameters, f"{where}.cameras.{name}", _VALUES)},
                 env=transport_env(raw_images=True),
                 required=False,
                 respawn=True,

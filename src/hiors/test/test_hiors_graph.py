@@ -112,6 +112,29 @@ def test_cameras_with_a_serial_number_are_started_where_their_topics_belong(
         cameras()
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("cameras", ["top"], "camera_driver.cameras must be a mapping of camera names"),
+        (
+            "cameras",
+            {"top": "_1"},
+            "cameras.top must be a mapping of parameter names",
+        ),
+        ("parameters", ["_1"], "camera_driver.parameters must be a mapping of parameter names"),
+    ],
+)
+def test_cameras_that_are_not_described_by_mappings_are_refused(
+    tmp_path: Path, key: str, value: object, told: str
+) -> None:
+    data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
+    data["camera_driver"][key] = value
+    path = tmp_path / "lab.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InvalidValue, match=told):
+        build_graph(args(tmp_path, robot=str(path), sim=False, teleop="none"))
+
+
 def own_robot(folder: Path, **changes: object) -> Path:
     """Write a robot file of somebody's own, beside no other."""
     data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))

@@ -38,6 +38,13 @@ def section(
     return data
 
 
+def mapping(data: Any, where: str, of: str) -> Mapping[str, Any]:
+    """Return ``data`` when it is a mapping with whatever keys; ``of`` says of what to what."""
+    if not isinstance(data, Mapping):
+        raise InvalidValue(f"{where} must be a mapping of {of}, got {data!r}")
+    return data
+
+
 def number(value: Any, where: str, low: float, high: float) -> float:
     """Return ``value`` when it is a finite number within ``low .. high``."""
     if isinstance(value, bool) or not isinstance(value, int | float):

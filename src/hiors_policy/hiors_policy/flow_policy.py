@@ -20,8 +20,6 @@ from hiors_policy.observation import STATE_GROUPS, StateEncoder
 from hiors_policy.policy import Array, PolicySpec, remaining
 from hiors_policy.vision import shrink, stack_images
 
-F32 = NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSettings:
@@ -182,6 +180,6 @@ class FlowPolicy:
         size = self.settings.network.image_size
         return torch.from_numpy(np.stack([stack_images(o, cameras, size) for o in observations]))
 
-    def _draw(self, batch: int, seeds: Sequence[int] | None = None) -> torch.Tensor:
+    def _draw(self, batch: int, seeds: Sequence[int] | None) -> torch.Tensor:
         shape = (self._spec.horizon, len(self._spec.names))
         return torch.from_numpy(self.noise.draw(batch, shape, seeds))

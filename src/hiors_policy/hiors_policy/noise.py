@@ -20,8 +20,8 @@ class Noise:
             jerk; with 0 the same is done whenever the same is seen.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        """``seed`` is for draws that bring none of their own."""
+    def __init__(self, seed: int | np.random.Generator | None = None) -> None:
+        """``seed`` is for draws that bring none of their own; a generator is drawn from itself."""
         self.scale = 1.0
         self._rng = np.random.default_rng(seed)
 

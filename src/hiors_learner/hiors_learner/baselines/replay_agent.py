@@ -104,9 +104,7 @@ class ReplayAgent:
 
     def noise(self, seeds: Sequence[int] | None, batch: int, shape: tuple[int, ...]) -> Tensor:
         """Return standard normal noise (B, ...)."""
-        if seeds is None:
-            return torch.from_numpy(self.rng.standard_normal((batch, *shape), np.float32))
-        return torch.from_numpy(Noise().draw(batch, shape, seeds))
+        return torch.from_numpy(Noise(self.rng).draw(batch, shape, seeds))
 
     def store(self, trajectory: Trajectory) -> None:
         """Put an episode where ``learn`` finds it."""
