@@ -19,6 +19,14 @@ _APPROACH = 7.0
 _LEAD = 0.012
 """How far the hand runs ahead of a tool that does not follow [m]: a person feels that it is stuck.
 """
+_CATCH_UP = 3.0
+"""How fast the hand makes up for what lacks when the tool has come to rest [1/s]."""
+_THERE = 0.006
+"""A hand as near as this to where it wants to be has arrived [m, and rad]."""
+_REST = 0.02
+"""Below this speed the tool is at rest [m/s]."""
+_MOST = 0.04
+"""Most that is made up for [m]."""
 _TREMBLE_TIME = 0.35
 """Correlation time of the hand's noise [s]."""
 _TREMBLE_PER_SPEED = 0.01
@@ -48,7 +56,7 @@ class Hand:
         self._rng = rng
         self._tremble = tremble
         self._noise = np.zeros(4)
-        self._anchor = self._set = np.zeros(6)
+        self._anchor = self._set = self._before = self._shift = np.zeros(6)
 
     def anchor(self, tool: Array) -> None:
         """Close the clutch at the measured tool (6,): position [m], rotation vector against home
@@ -56,13 +64,18 @@ class Hand:
         """
         self._anchor = tool.copy()
         self._set = tool.copy()
+        self._before = tool.copy()
+        self._shift = np.zeros(6)
 
     def move(self, goal: Goal, tool: Array, dt: float) -> None:
         """Move toward the goal for ``dt`` [s], seeing the measured tool (6,)."""
         target = np.concatenate((goal.position, goal.turn))
-        # The hand aims by what it sees: a lasting difference of set point and tool is corrected.
-        # Tilt is left alone: nobody sees a tenth of a degree, and it would only add noise.
-        aim = target + np.clip(_SEEN * (target - tool), -0.004, 0.004)
+        # The hand aims by what it sees: a difference of set point and tool is corrected, at once
+        # in part and wholly when it lasts. Tilt is left alone: nobody sees a tenth of a degree,
+        # and it would only add noise.
+        lack = _SEEN * (target - tool)
+        aim = target + self._shift + np.clip(0.5 * lack, -0.004, 0.004)
+        self._make_up(lack, tool, bool(np.linalg.norm(aim - self._set) < _THERE), dt)
         wish = _APPROACH * (aim - self._set)
         wish[:3] = _capped(wish[:3], goal.speed)
         wish[3:] = _capped(wish[3:], 4.0 * goal.speed)
@@ -71,6 +84,15 @@ class Hand:
         self._set = self._set + dt * wish
         self._set[:3] = tool[:3] + np.clip(self._set[:3] - tool[:3], -_reach(goal), _reach(goal))
         self._shake(dt, float(np.linalg.norm(wish[:3])))
+
+    def _make_up(self, lack: Array, tool: Array, there: bool, dt: float) -> None:
+        """Shift the hand when it is ``there`` and the tool rests, but beside its goal: the robot
+        had moved on between what was seen and the clutch.
+        """
+        rests = np.linalg.norm(tool[:3] - self._before[:3]) < _REST * dt
+        self._before = tool.copy()
+        if there and rests:
+            self._shift = np.clip(self._shift + _CATCH_UP * dt * lack, -_MOST, _MOST)
 
     def relative(self) -> Array:
         """Return the motion since the clutch closed, (7,) along the base frame's axes."""
@@ -90,7 +112,7 @@ class Hand:
         self._noise = keep * self._noise + fresh
 
 
-_SEEN = np.array([0.5, 0.5, 0.5, 0.0, 0.0, 0.5])
+_SEEN = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0])
 
 
 def _reach(goal: Goal) -> float:

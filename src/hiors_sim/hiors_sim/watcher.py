@@ -14,7 +14,11 @@ from hiors_sim.scene_view import SceneView
 from hiors_sim.sim_task import Judge
 
 _WINDOW = 2.0
-"""[s] without motion that looks stuck."""
+"""[s] without motion or progress that looks stuck."""
+_MOTION = 0.012
+"""The tool moves when it covers this much in the window [m]."""
+_PROGRESS = 0.010
+"""What must get done in the window [m]."""
 
 
 class Watcher(ABC):
@@ -30,6 +34,10 @@ class Watcher(ABC):
         """Return what is wrong, comparing with 0.2 s ``before``, and how long that must last [s];
         an empty text when nothing is.
         """
+
+    def remaining(self, view: SceneView) -> float | None:
+        """Return a length that shrinks while all goes well [m]; None where there is none."""
+        return None
 
     def forget(self) -> None:
         """Start anew, with nothing seen."""
@@ -48,8 +56,8 @@ class Watcher(ABC):
         if before is None:
             return self._lasting(now, "", 0.0)
         what, needed = self.trouble(view, before)
-        if not what and self._still(now):
-            what, needed = "no motion for 2 s", 0.0
+        if not what:
+            what = self._stuck(now)
         return self._lasting(now, what, needed)
 
     def _lasting(self, now: float, what: str, needed: float) -> str:
@@ -61,11 +69,16 @@ class Watcher(ABC):
             self._bad_since = (what, now)
         return what if now - self._bad_since[1] >= needed else ""
 
-    def _still(self, now: float) -> bool:
+    def _stuck(self, now: float) -> str:
         if now - self._seen[0][0] < _WINDOW:
-            return False
+            return ""
         recent = np.array([view.tool[:3] for _, view in self._seen])
-        return float(np.ptp(recent, axis=0).max()) < 0.012
+        if np.ptp(recent, axis=0).max() < _MOTION:
+            return "no motion for 2 s"
+        was, left = self.remaining(self._seen[0][1]), self.remaining(self._seen[-1][1])
+        if was is not None and left is not None and left > was - _PROGRESS:
+            return "no progress for 2 s"
+        return ""
 
     def _at(self, time: float) -> SceneView | None:
         for seen, view in reversed(self._seen):

@@ -36,3 +36,10 @@ class InsertWatcher(Watcher):
         if held and abs(above) < 0.006 and near_hole < 0.02 and abs(view.box[2] - box[2]) < 0.001:
             return "jammed at the hole", JAM_TIME
         return "", 0.0
+
+    def remaining(self, view: SceneView) -> float:
+        """Return the way to the box and of the box to the hole; then that of the tool away."""
+        if self._judge.seated(view.box, view.hole):
+            return float(self._judge.scene.retreat - (view.tool[2] - view.box[2]))
+        to_box = np.linalg.norm(view.tool[:3] - view.box[:3])
+        return float(to_box + np.linalg.norm(view.box[:3] - view.hole[:3]))
