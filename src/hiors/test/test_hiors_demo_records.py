@@ -48,3 +48,5 @@ def test_the_evaluation_drives_the_policy_as_the_graph_does() -> None:
     policy = laid["policy"]["ros__parameters"]
     spacing = load_settings(config_file("learner", "demo")).policy.dt
     assert pytest.approx(policy["replan_interval"] / spacing) == stages.EXECUTE
+    assert policy["noise"] == stages.NOISE
+    assert laid["arbiter"]["ros__parameters"]["chunk_blend"] == stages.BLEND

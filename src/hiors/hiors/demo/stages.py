@@ -75,12 +75,20 @@ def record_demonstrations(
         store.close()
 
 
-EXECUTE = 2
+EXECUTE = 3
 """Rows of a chunk that are executed before the next inference: policy.replan_interval / dt."""
+LATENCY = 0.05
+"""From an observation to the first command of its chunk, as in the graph [s]."""
+BLEND = 0.0
+"""Time over which a new chunk replaces the one before [s]: arbiter.chunk_blend."""
+NOISE = 0.0
+"""Scale of the noise that inference starts from: policy.noise."""
 
 
 def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[str, int]:
     """Run the newest checkpoint alone on fresh scenes; {"k": successes, "n": count}."""
+    from hiors_core.arbiter_settings import ArbiterSettings
+    from hiors_core.chunk import ChunkRules
     from hiors_policy.checkpoint import load_policy, read_latest
     from hiors_sim.evaluation import Evaluator
     from hiors_sim.pilot import PilotSettings
@@ -88,11 +96,14 @@ def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[
     checkpoint = read_latest(checkpoints)
     if checkpoint is None:
         raise HiorsError(f"No checkpoint was published in {checkpoints}")
-    evaluator = Evaluator(scene.robot, scene.task)
+    arbiter = ArbiterSettings(chunk=ChunkRules(blend=BLEND))
+    evaluator = Evaluator(scene.robot, scene.task, settings=arbiter)
     try:
         policy = load_policy(checkpoint)
+        policy.noise.scale = NOISE
+        pilot = PilotSettings(execute=EXECUTE, latency=LATENCY)
         scenes = [seeds.evaluation(i) for i in range(count)]
-        result = evaluator.evaluate(policy, scenes, pilot=PilotSettings(execute=EXECUTE))
+        result = evaluator.evaluate(policy, scenes, pilot=pilot)
     finally:
         evaluator.close()
     return {"k": result.k, "n": result.n}
