@@ -62,6 +62,8 @@ def rotvec_to_quat(rotvec: Array) -> Array:
 
 def quat_to_rotvec(quat: Array) -> Array:
     """Return the rotation vector (..., 3) [rad], at most pi long, of unit quaternions (..., 4)."""
+    if quat.ndim == 1:
+        return _rotvec_of(quat.tolist())
     vector = np.where(quat[..., 3:] < 0.0, -quat[..., :3], quat[..., :3])
     sine = np.linalg.norm(vector, axis=-1, keepdims=True)
     angle = 2.0 * np.arctan2(sine, np.abs(quat[..., 3:]))
@@ -142,6 +144,14 @@ def unwrap_rotvec(rotvec: Array, near: Array) -> Array:
                 row += axis * (math.tau * turns)
         before = row
     return result
+
+
+def _rotvec_of(quat: list[float]) -> Array:
+    """Return the rotation vector (3,) of one quaternion: faster than a stack of one."""
+    x, y, z, w = quat if quat[3] >= 0.0 else (-v for v in quat)
+    sine = math.sqrt(x * x + y * y + z * z)
+    scale = 2.0 * math.atan2(sine, w) / sine if sine > 1e-9 else 2.0
+    return np.array((x * scale, y * scale, z * scale))
 
 
 def _quat_of_rows(m: list[list[float]]) -> Array:

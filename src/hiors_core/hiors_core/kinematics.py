@@ -85,8 +85,8 @@ class ArmKinematics:
         np.cos(q, out=trig[:, :, 0, 0])
         np.sin(q, out=trig[:, :, 0, 1])
         links = (trig @ self._basis).reshape(len(q), self._n, 4, 4)
-        tip = np.broadcast_to(self._mount, (len(q), 4, 4))
-        for i in range(self._n):
+        tip = self._mount @ links[:, 0]
+        for i in range(1, self._n):
             tip = tip @ links[:, i]
         return tip
 

@@ -204,7 +204,7 @@ class _Box:
         bends: what leads back in may do so only along it.
         """
         wish, q = velocity[self._columns], previous[self._columns]
-        allowed = self._violation(self._kinematics.matrices(q[None]))[0] + _SAME
+        allowed = self._violation(self._kinematics.position(q)) + _SAME
         if self._legal(q, wish, allowed):
             return
         self.touched = True
@@ -241,10 +241,10 @@ class _Box:
     def _legal(self, q: Array, u: Array, allowed: Array) -> bool:
         speeds = np.copysign(np.maximum(np.abs(u) - self._fading, 0.0), u)
         path = q + self._dt * np.cumsum(speeds, axis=0)
-        return bool((self._violation(self._kinematics.matrices(path)) <= allowed).all())
+        points = self._kinematics.matrices(path)[:, :3, 3]
+        return bool((self._violation(points) <= allowed).all())
 
-    def _violation(self, tips: Array) -> Array:
-        points = tips[:, :3, 3]
+    def _violation(self, points: Array) -> Array:
         outside: Array = np.maximum(self._lower - points, points - self._upper)
         return np.maximum(outside, 0.0)
 

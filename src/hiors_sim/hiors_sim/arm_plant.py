@@ -68,13 +68,15 @@ class ArmPlant:
     def plan(self, dt: float, steps: int) -> Array:
         """Return the actuators' set points (steps, n + 2) for the next steps."""
         positions, velocities = self.servo.advance(dt, steps)
-        way = self.opening_target - self.opening
-        limit = self.opening_speed * dt * np.arange(1, steps + 1)
-        opening = self.opening + np.clip(way, -limit, limit)
-        self.opening = float(opening[-1])
         rows = np.empty((steps, self.u.size))
         rows[:, :-2] = positions + self.lead * velocities
-        rows[:, -2:] = STROKE * opening[:, None]
+        if way := self.opening_target - self.opening:
+            limit = self.opening_speed * dt * np.arange(1, steps + 1)
+            opening = self.opening + np.minimum(np.maximum(way, -limit), limit)
+            self.opening = float(opening[-1])
+            rows[:, -2:] = STROKE * opening[:, None]
+        else:
+            rows[:, -2:] = STROKE * self.opening
         return rows
 
     def state(self, data: mujoco.MjData) -> ArmState:

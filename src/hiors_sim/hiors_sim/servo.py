@@ -103,8 +103,8 @@ class ServoFollower:
         """Return the straight line toward the target at the end of each step, (steps, n)."""
         if self._left <= 0.0:
             return np.broadcast_to(self._target, (steps, self._target.size))
-        passed = np.minimum(np.arange(1, steps + 1) * dt / self._left, 1.0)
-        line: Array = self._line + passed[:, None] * (self._target - self._line)
+        passed = np.minimum(_passed(dt, steps) / self._left, 1.0)
+        line: Array = self._line + passed * (self._target - self._line)
         self._line = line[-1].copy()
         self._left -= steps * dt
         return line
@@ -112,6 +112,12 @@ class ServoFollower:
     def _set_filter(self, parameters: ServoParameters) -> None:
         self._stiffness = STIFFNESS_PER_GAIN * parameters.gain
         self._damping = 2.0 * math.sqrt(self._stiffness) * parameters.lookahead / 50.0
+
+
+@lru_cache(maxsize=64)
+def _passed(dt: float, steps: int) -> Array:
+    """Return the time passed at the end of each step [s], (steps, 1)."""
+    return np.arange(1, steps + 1)[:, None] * dt
 
 
 @lru_cache(maxsize=64)

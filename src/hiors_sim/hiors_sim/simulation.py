@@ -146,7 +146,8 @@ class RobotSim:
 
     def _simulate(self, steps: int) -> None:
         plans = [plant.plan(TIMESTEP, steps) for plant in self._plants.values()]
-        rows = np.concatenate(plans, axis=1)[:, self._order]
+        rows = plans[0] if len(plans) == 1 else np.concatenate(plans, axis=1)
+        rows = rows[:, self._order]
         ctrl = self._data.ctrl
         for row in rows:
             ctrl[:] = row
