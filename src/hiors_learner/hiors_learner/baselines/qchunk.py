@@ -26,6 +26,9 @@ F32 = NDArray[np.float32]
 
 ACTORS = ("best_of_n", "one_step")
 
+_TOGETHER = 512
+"""Candidates that are made at a time: as many as a core's cache holds the layers of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QChunkSettings:
@@ -113,7 +116,7 @@ class QChunkAgent(ReplayAgent):
         seen = torch.from_numpy(np.asarray(states, np.float32))
         several = 1 if self.one_step else self.settings.samples
         noise = self.noise(seeds, len(seen), (several, self.horizon, self.spec.actions))
-        return self.scaling.from_unit(self._choose(seen, noise, self.critic)).numpy()
+        return self.scaling.from_unit(self._choose(seen, noise)).numpy()
 
     def store(self, trajectory: Trajectory) -> None:
         """Keep everything in one buffer."""
@@ -166,8 +169,12 @@ class QChunkAgent(ReplayAgent):
         several = 1 if self.one_step else chosen.target_samples
         noise = self._normal((len(unit), several, self.horizon, self.spec.actions))
         with torch.no_grad():
-            best = self._choose(steps.next_states, noise, self.critic)
-            later = self._value(self.target, steps.next_states, best).mean(0)
+            # What follows the task's end, or a chunk that was cut off, counts for nothing below.
+            counts = (steps.continues * steps.whole).bool()
+            after = steps.next_states[counts]
+            best = self._choose(after, noise[counts])
+            later = torch.zeros(len(unit))
+            later[counts] = self._value(self.target, after, best).mean(0)
             factor = chosen.discount**self.horizon * steps.continues
             goal = steps.returns + bias + factor * later
         error = (self._value(self.critic, steps.states, unit) - goal).square()
@@ -193,8 +200,13 @@ class QChunkAgent(ReplayAgent):
         self.critic.requires_grad_(True)
         return (own - taught).square().mean(), climb
 
-    def _choose(self, states: Tensor, noise: Tensor, critic: Ensemble) -> Tensor:
+    def _choose(self, states: Tensor, noise: Tensor) -> Tensor:
         """Return the best chunk (B, h, A) in -1 .. 1 of those that noise (B, n, h, A) makes."""
+        rows = max(1, _TOGETHER // noise.shape[1])
+        parts = zip(states.split(rows), noise.split(rows), strict=True)
+        return torch.cat([self._best(*part) for part in parts])
+
+    def _best(self, states: Tensor, noise: Tensor) -> Tensor:
         several = noise.shape[1]
         policy, steps = self.behaviour, self.settings.network.euler_steps
         if self.one_step:
@@ -203,8 +215,9 @@ class QChunkAgent(ReplayAgent):
         chunks = policy.field.sample(context, noise.flatten(0, 1), steps).clamp(-1.0, 1.0)
         if several == 1:
             return chunks
-        value = self._value(critic, states.repeat_interleave(several, dim=0), chunks).mean(0)
-        best = value.view(-1, several).argmax(1)
+        repeated = states.repeat_interleave(several, dim=0)
+        value = self._value(self.critic, repeated, chunks).mean(0)
+        best = value.view(len(states), several).argmax(1)
         return chunks.view(noise.shape)[torch.arange(len(best)), best]
 
     def _value(self, critic: Ensemble, states: Tensor, chunks: Tensor) -> Tensor:
