@@ -117,7 +117,8 @@ class ServoFollower:
 @lru_cache(maxsize=64)
 def _passed(dt: float, steps: int) -> Array:
     """Return the time passed at the end of each step [s], (steps, 1)."""
-    return np.arange(1, steps + 1)[:, None] * dt
+    passed: Array = np.arange(1, steps + 1)[:, None] * dt
+    return passed
 
 
 @lru_cache(maxsize=64)
