@@ -73,9 +73,9 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     )  # fmt: skip
     add("--seeds", nargs="+", metavar="SEED", help="such as 0-4 or 0 2 7 (0-4)")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (2400)")
+    budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (3000)")
     budget.add_argument("--episodes", type=int, help="collected online instead")
-    add("--demonstrations", type=int, help="that every arm starts from (10)")
+    add("--demonstrations", type=int, help="that every arm starts from (5)")
     add("--evaluations", type=int, help="episodes of the last evaluation (100)")
     add("--smoke", action="store_true", help="one tiny run of each arm, about two minutes")
     add("--jobs", type=int, default=cores(), help=f"processes at a time ({cores()}, the cores)")

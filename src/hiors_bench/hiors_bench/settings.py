@@ -37,9 +37,9 @@ class BenchSettings:
         learner: file of config/learner with network, batch, loss and optimiser.
     """
 
-    demonstrations: int = 10
+    demonstrations: int = 5
     start_steps: int = 1500
-    frames: int = 2400
+    frames: int = 3000
     episodes: int = 0
     utd: float = 1.0
     evaluations: int = 100

@@ -117,8 +117,7 @@ class ServoFollower:
 @lru_cache(maxsize=64)
 def _passed(dt: float, steps: int) -> Array:
     """Return the time passed at the end of each step [s], (steps, 1)."""
-    passed: Array = np.arange(1, steps + 1)[:, None] * dt
-    return passed
+    return np.arange(1, steps + 1, dtype=np.float64)[:, None] * np.float64(dt)
 
 
 @lru_cache(maxsize=64)
