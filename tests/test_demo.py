@@ -25,13 +25,13 @@ from rosbags.highlevel import AnyReader
 from hiors_core.store import EpisodeStore
 
 ROOT = Path(__file__).resolve().parents[1]
-EPISODES = 6
+EPISODES = 7
 DILIGENT = """
 sim: {ros__parameters: {image_rate: 5.0}}
 operator: {ros__parameters: {attention: 1.0, hand_back: 0.0, keep_on: 1.0}}
 """
-"""A person who watches every episode and finishes what they took over: some episode succeeds."""
-FEW = ["--demonstrations", "12", "--steps", "200", "--evaluation", "2", "--headless"]
+"""A person who watches every episode and finishes what a poor policy begins: much to learn from."""
+FEW = ["--demonstrations", "3", "--steps", "100", "--evaluation", "2", "--headless"]
 
 
 def start(out: Path, *words: str) -> "subprocess.Popen[str]":
@@ -112,7 +112,7 @@ def test_independent_readers_count_what_the_manifest_counts(run: dict[str, Any])
     assert any("camera/top" in topic for topic in expected)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -130,7 +130,7 @@ def test_a_signal_ends_everything_and_leaves_whole_episodes(
         for line in process.stdout:
             if line.startswith("4/5 the robot tries"):
                 break
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # the learner comes up first
         while not list((out / "store" / "recording").glob("*/*.mcap")):
             assert time.monotonic() < deadline
             assert process.poll() is None
