@@ -91,6 +91,7 @@ def distillation(world: Values, arm: Arm) -> DistillSettings:
     return DistillSettings(
         horizon=chosen.horizon,
         execute=world.settings.execute,
+        noise=world.settings.noise,
         network=NetworkSettings(
             width=chosen.width, blocks=chosen.blocks, euler_steps=chosen.euler_steps
         ),

@@ -31,7 +31,8 @@ class BenchSettings:
             with slips.
         pause: probability that the person rests at a change of phase: no-ops.
         cycle: steps of a cycle of the cyclical learning rate.
-        execute: rows of a chunk that are executed.
+        execute: rows of a chunk that are executed. noise: scale of x0 when Hi-ORS and cloning
+            act; 1 is what a flow is trained from.
         blend: time over which a new chunk replaces the one before [s]. With 0 every action is
             executed as it was chosen, which an agent that learns values must be able to rely on.
         learner: file of config/learner with network, batch, loss and optimiser.
@@ -54,6 +55,7 @@ class BenchSettings:
     pause: float = 0.25
     cycle: int = 900
     execute: int = 2
+    noise: float = 0.0
     blend: float = 0.0
     learner: str = "bench"
 
@@ -61,7 +63,7 @@ class BenchSettings:
         for name, low in _LEAST.items():
             if getattr(self, name) < low:
                 raise InvalidValue(f"{name} must be at least {low}, got {getattr(self, name)}")
-        for name in ("usual", "seldom", "glitch", "pause"):
+        for name in ("usual", "seldom", "glitch", "pause", "noise"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InvalidValue(f"{name} must be within 0 .. 1, got {getattr(self, name)}")
         if not self.frames and not self.episodes:

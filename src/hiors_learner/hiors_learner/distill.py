@@ -43,6 +43,7 @@ class DistillSettings:
 
     Attributes:
         horizon: H. execute: rows to execute before the next inference.
+        noise: scale of x0 when it acts, see hiors_policy.noise.
         network: sizes and head, "flow" (the paper), "diffusion" or "token".
         rules: I_m of each task, with L_min.
         noop_threshold: least motion of a transition, in the units of Trajectory.motion; 0 keeps
@@ -53,6 +54,7 @@ class DistillSettings:
 
     horizon: int = 16
     execute: int = 4
+    noise: float = 1.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     rules: AcceptanceRules = field(default_factory=AcceptanceRules)
     noop_threshold: float = NO_OP_THRESHOLD
@@ -67,6 +69,8 @@ class DistillSettings:
             raise InvalidValue(
                 f"execute must be within 1 .. horizon {self.horizon}, got {self.execute}"
             )
+        if not 0.0 <= self.noise <= 1.0:
+            raise InvalidValue(f"noise must be within 0 .. 1, got {self.noise}")
         if not self.noop_threshold >= 0.0:
             raise InvalidValue(f"noop_threshold must be at least 0, got {self.noop_threshold}")
 
@@ -90,6 +94,7 @@ class DistillAgent:
         self._history = History(chosen.rules, chosen.noop_threshold)
         self._grippers = np.isin(np.arange(spec.actions), spec.grippers)
         self._noise = Noise(seed)
+        self._noise.scale = chosen.noise
         self._normalized = False
         self._offline = 0
 
