@@ -46,12 +46,13 @@ def retell(folder: Path, **changes) -> None:
 
 
 def reweigh(folder: Path, change) -> None:
-    """Change the weights and put their hash right in the manifest."""
+    """Change the weights and put their hash right in the manifest, as one hash of the whole."""
     tensors = safetensors.torch.load_file(folder / checkpoint.MODEL)
     change(tensors)
     data = safetensors.torch.save(tensors)
     (folder / checkpoint.MODEL).write_bytes(data)
-    retell(folder, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    sha256 = hashlib.sha256(data).hexdigest()
+    retell(folder, sha256=sha256, size=len(data), part_size=0, parts=[])
 
 
 def test_what_is_loaded_is_what_was_saved(folder: Path):
@@ -268,3 +269,12 @@ def test_latest_names_the_newest(tmp_path: Path):
     write_document(tmp_path / "latest.json", {"version": "../../etc"})
     with pytest.raises(HiorsError, match="not allowed"):
         read_latest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parts", [{"part_size": 0}, {"part_size": "x"}, {"parts": ["0" * 64] * 9}]
+)
+def test_hashes_of_parts_that_are_not_true_are_refused(folder: Path, parts):
+    retell(folder, **parts)
+    with pytest.raises(IntegrityError, match=r"do not cover|not complete"):
+        load_checkpoint(folder)
