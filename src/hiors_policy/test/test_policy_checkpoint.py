@@ -271,10 +271,16 @@ def test_latest_names_the_newest(tmp_path: Path):
         read_latest(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "parts", [{"part_size": 0}, {"part_size": "x"}, {"parts": ["0" * 64] * 9}]
-)
-def test_hashes_of_parts_that_are_not_true_are_refused(folder: Path, parts):
+@pytest.mark.parametrize("parts", [{"part_size": 0}, {"parts": ["0" * 64] * 9}, {"parts": []}])
+def test_the_hash_of_the_whole_is_enough(folder: Path, parts):
     retell(folder, **parts)
-    with pytest.raises(IntegrityError, match=r"do not cover|not complete"):
+    load_checkpoint(folder)
+    retell(folder, **parts, sha256="0" * 64)
+    with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
+        load_checkpoint(folder)
+
+
+def test_a_number_of_bytes_that_is_none_is_refused(folder: Path):
+    retell(folder, part_size="x")
+    with pytest.raises(IntegrityError, match="not complete"):
         load_checkpoint(folder)
