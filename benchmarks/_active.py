@@ -224,17 +224,22 @@ def _socket_copy(source: Path, _: Path) -> float:
     return took
 
 
-def _swap(folder: Path, first: Path, repeat: int, *, remote: bool) -> tuple[list[float], int]:
-    """Return how long each checkpoint took to act [s], and how many control ticks were missed."""
+def _swap(
+    folder: Path, first: Path, repeat: int, copy: Callable[[Path, Path], float], *, remote: bool
+) -> tuple[list[float], list[float], int]:
+    """Return how long each checkpoint took to act [s], how long copying it took right before [s],
+    and how many control ticks were missed.
+    """
     run = folder / "plain" if remote else folder / "robot"
     port = _free_port()
     server = _serve(folder, port) if remote else None
     graph = Graph(folder / "robot", first, f"tcp://127.0.0.1:{port}" if remote else "local")
-    times, missed = [], 0
+    times, copies, missed = [], [], 0
     try:
         time.sleep(1.0)
         for number in range(1, repeat + 1):
             publish = _next_checkpoint(first, run / "checkpoints", number)
+            copies.append(copy(first / MODEL, folder))
             since, begun, version = time.time_ns(), time.perf_counter(), f"v{number:06d}"
             publish()
             wait(lambda v=version: v in graph.robot.active, f"{version} to act")
@@ -246,7 +251,7 @@ def _swap(folder: Path, first: Path, repeat: int, *, remote: bool) -> tuple[list
         if server:
             server.terminate()
             server.wait()
-    return times, missed
+    return times, copies, missed
 
 
 def _serve(folder: Path, port: int) -> "subprocess.Popen[bytes]":
@@ -275,8 +280,9 @@ def report(folder: Path, repeat: int, megabytes: int) -> None:
     print("|---|---|---|---|---|---|")
     ways = {"one machine, files": (False, _file_copy), "ZeroMQ": (True, _socket_copy)}
     for name, (remote, copy) in ways.items():
-        copies = [copy(first / MODEL, folder) for _ in range(repeat)]
-        times, missed = _swap(folder / f"swap-{remote}", first, repeat, remote=remote)
+        place = folder / f"swap-{remote}"
+        times, copies, missed = _swap(place, first, repeat, copy, remote=remote)
         took, once = statistics.median(times), statistics.median(copies)
-        row = [name, f"{took:.2f}", f"{max(times):.2f}", f"{once:.2f}", f"{took / once:.1f}"]
+        ratio = statistics.median(t / c for t, c in zip(times, copies, strict=True))
+        row = [name, f"{took:.2f}", f"{max(times):.2f}", f"{once:.2f}", f"{ratio:.1f}"]
         print(f"| {' | '.join([*row, str(missed)])} |", flush=True)

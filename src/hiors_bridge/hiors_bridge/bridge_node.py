@@ -2,6 +2,7 @@
 """bridge_node: accepted episodes to the learner, status and checkpoints back. Thin over Bridge."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from hiors_bridge.bridge import Bridge, Change, Event
@@ -16,6 +17,7 @@ from hiors_core.link import Link
 from hiors_core.robot import load_robot
 from hiors_core.store import EpisodeStore
 from hiors_core.task import load_task
+from hiors_core.watch import FolderBell
 from hiors_interfaces.msg import CheckpointInfo, EpisodeStatus, LearnerStatus
 from hiors_ros.conversions import to_stamp
 from hiors_ros.diagnostics import Level
@@ -64,6 +66,8 @@ class BridgeNode(HiorsNode):
         self._learner = self.advertise(LearnerStatus, "learner/status")
         self._checkpoints = self.advertise(CheckpointInfo, "learner/checkpoint")
         self.create_timer(_LOOK, self._look)
+        published = self.create_guard_condition(self._look_for_checkpoint)
+        self._bell = FolderBell(Path(p.checkpoints), published.trigger)
         self.create_timer(_REPORT, self._report)
         if p.store_limit_gib > 0.0:
             self.create_timer(_PRUNE_PERIOD, self._prune)
@@ -111,6 +115,7 @@ class BridgeNode(HiorsNode):
         """End the thread that talks to the learner; let the recorder go on."""
         if self._remote:
             self._remote.close()
+        self._bell.close()
         self._spool.close()
 
     def _announce(self, event: Event, now: int) -> None:

@@ -11,6 +11,7 @@ from hiors_policy.canned import check_continues, warm_up
 from hiors_policy.checkpoint import Checkpoint, load_checkpoint
 from hiors_policy.gate import Gate
 from hiors_policy.manifest import Expectation, expect_spec
+from hiors_policy.rooms import Rooms
 
 
 class Readiness:
@@ -37,12 +38,14 @@ class Readiness:
         self._robot, self._instruction = robot, instruction
         self._device, self._rtc, self._noise = device, rtc, noise
         self._store, self._ratio = gate, ratio
+        self._rooms = Rooms()
         self._gate: Gate | None = None
         self._errors: dict[str, float] = {}
 
     def first(self, folder: Path) -> Checkpoint:
         """Return the policy to start with."""
         loaded = self._load(folder, Expectation(robot=self._robot))
+        self._rooms.prepare()
         if self._store:
             spec = loaded.policy.spec
             self._gate = Gate(Path(self._store), self._robot, spec, self._instruction, self._ratio)
@@ -63,7 +66,7 @@ class Readiness:
         return loaded
 
     def _load(self, folder: Path, expect: Expectation) -> Checkpoint:
-        loaded = load_checkpoint(folder, expect, self._device)
+        loaded = load_checkpoint(folder, expect, self._device, self._rooms)
         loaded.policy.noise.scale = self._noise
         warm_up(loaded.policy, self._instruction)
         if self._rtc:

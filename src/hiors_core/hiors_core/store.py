@@ -7,7 +7,7 @@ The one place that knows the folders of a store. Knows no robot, no acceptance r
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -228,8 +228,13 @@ class EpisodeStore:
             fsync_path(self.quarantined)
         return target
 
-    def publish(self, folder: Path) -> Path:
-        """Move a complete folder, its files on the disk, from recording/ to episodes/."""
+    def publish(self, folder: Path, unsynced: Collection[str] = ()) -> Path:
+        """Move a complete folder from recording/ to episodes/ and bring it to the disk.
+
+        Args:
+            unsynced: its files that are not on the disk yet; they get there in the same go. A
+                power cut before the end of this call may leave them torn under the final name.
+        """
         target = self.episodes / folder.name
         with self._locked():
             if target.exists():
@@ -238,7 +243,7 @@ class EpisodeStore:
             crash_point("seal:cleared")
             os.rename(folder, target)
         crash_point("seal:renamed")
-        fsync_all((target, self.episodes, folder.parent))
+        fsync_all([*(target / n for n in unsynced), target, self.episodes, folder.parent])
         return target
 
     @contextmanager

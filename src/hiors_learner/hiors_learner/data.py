@@ -96,7 +96,7 @@ class SampleReader:
 
         def look(one: Transition) -> Observation:
             seen = one.observation
-            images = episode.images.newest(seen.stamp, cameras)
+            images = episode.images.newest(seen.stamp, cameras, policy.side)
             return replace(seen, images={n: policy.shrink(i) for n, i in images.items()})
 
         with ThreadPoolExecutor(_DECODERS, thread_name_prefix="jpeg") as pool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The learner's end of an upload: parts into a folder aside, checked, synced, renamed, announced.
+"""The learner's end of an upload: parts into a folder aside, checked, renamed, synced, announced.
 
 An episode is stored exactly once, by id and hash of its manifest. Knows no socket.
 """
@@ -70,6 +70,7 @@ class Incoming:
     """Episodes of the ledger with the SHA-256 of their manifest."""
     stored: dict[str, int] = field(default_factory=dict)
     """Episodes that were stored since the start, by robot."""
+    _sure: set[str] = field(default_factory=set)
 
     def announce_missing(self) -> None:
         """Announce stored episodes that the learner has neither taken in nor refused."""
@@ -78,6 +79,9 @@ class Incoming:
             if name in self.learned or self.link.notice(name) or self._refused_before(name):
                 continue
             try:
+                if gone := self._gone(folder):
+                    log.warning("%s is put aside, its robot sends it again: %s", folder, gone)
+                    continue
                 self._announce(folder, sha256_file(folder / MANIFEST), read_manifest(folder).task)
             except (HiorsError, OSError) as error:
                 log.error("%s cannot be announced: %s", folder, error)
@@ -129,8 +133,8 @@ class Incoming:
             )
             return _refuse(episode_id, reason)
         if folder is not None:
-            if (reason := self._refused_before(episode_id)) and (gone := self._damaged(folder)):
-                log.warning("%s sends %s again: %s; %s", actor, episode_id, reason, gone)
+            if gone := self._gone(folder):
+                log.warning("%s sends %s again: %s", actor, episode_id, gone)
                 return None
             self._announce(folder, sha256, task)
         return "stored", {"episode_id": episode_id, "sha256": sha256}
@@ -140,15 +144,21 @@ class Incoming:
         folders += (self.run / ROBOTS).glob(f"*/episodes/{episode_id}")
         return next((f for f in folders if (f / MANIFEST).is_file()), None)
 
-    def _refused_before(self, episode_id: str) -> str:
-        return "the learner refused it" if self.link.refusal(episode_id) else ""
+    def _refused_before(self, episode_id: str) -> bool:
+        return bool(self.link.refusal(episode_id))
 
-    def _damaged(self, folder: Path) -> str:
+    def _gone(self, folder: Path) -> str:
+        """Say why a stored episode is no longer whole, or "" once it is so on the disk."""
+        if folder.name in self._sure and not self._refused_before(folder.name):
+            return ""
         try:
             verify_folder(folder)
         except IntegrityError as error:
             EpisodeStore(folder.parents[1]).quarantine(folder.name, str(error))
             return str(error)
+        # A server that died may have renamed it without having brought it to the disk.
+        fsync_all([*folder.iterdir(), folder, folder.parent])
+        self._sure.add(folder.name)
         return ""
 
     def _unfit(self, episode_id: str, bundle: Bundle) -> str:
@@ -194,10 +204,10 @@ class Incoming:
         except HiorsError as error:
             shutil.rmtree(arrival.folder.parent, ignore_errors=True)
             return _refuse(arrival.episode_id, str(error), again=True)
-        fsync_all([arrival.folder / name for name in arrival.bundle.names])
-        crash_point("incoming:synced")
+        crash_point("incoming:checked")
         store = EpisodeStore(self.run / ROBOTS / arrival.actor)
-        folder = store.publish(arrival.folder)
+        folder = store.publish(arrival.folder, arrival.bundle.names)
+        self._sure.add(arrival.episode_id)
         shutil.rmtree(arrival.folder.parent, ignore_errors=True)
         crash_point("incoming:published")
         self._announce(folder, sha256, task)

@@ -57,10 +57,10 @@ class Outlook:
     _next: int = 0
     _marks: dict[Path, int] = field(default_factory=dict)
 
-    def refresh(self) -> None:
-        """Read what has changed."""
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Read what has changed, if it is time to or ``at_once``."""
         now = self.clock.now()
-        if now < self._next:
+        if now < self._next and not at_once:
             return
         self._next = now + _PERIOD
         for entry in self.link.new_entries():

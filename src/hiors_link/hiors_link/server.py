@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The learner's socket: any number of robots send episodes and fetch checkpoints.
 
-Robots ask, the server answers at once and keeps nothing queued for anybody. A message that is
+Robots ask, the server answers at once and keeps nothing queued for anybody; who has asked before
+is told of a new checkpoint. A message that is
 malformed or from a stranger is counted and dropped; it never ends the server.
 """
 
@@ -19,11 +20,12 @@ from hiors_core.clock import NS, Clock, to_ns
 from hiors_core.durable import write_atomic
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.link import Link
+from hiors_core.watch import FolderWatch
 from hiors_link.address import check_open
 from hiors_link.gate import Gate
 from hiors_link.incoming import Answer, Incoming, Limits
 from hiors_link.messages import FROM_ACTOR, MAX_FRAME, Message, make, read
-from hiors_link.outlook import Outlook
+from hiors_link.outlook import Newest, Outlook
 
 ROBOTS_FILE = "robots.json"
 _QUEUE = 16
@@ -69,6 +71,8 @@ class Server:
         self.robots: dict[str, Robot] = {}
         self.bad = 0
         self._next_note = self._next_complaint = 0
+        self._asked: dict[str, tuple[bytes, int]] = {}
+        self._told: Newest | None = None
         self._answers: Mapping[str, Callable[[Message], Answer]] = {
             "poll": self._state,
             "offer": self._incoming.offer,
@@ -82,6 +86,7 @@ class Server:
             self._context.destroy(linger=0)
             raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._published = FolderWatch(run / "checkpoints")
         self._outlook.refresh()
         self._incoming.announce_missing()
 
@@ -94,7 +99,10 @@ class Server:
         """Answer what has arrived, waiting for at most ``timeout`` [s]."""
         self._outlook.refresh()
         sockets = [self._socket, *([self._gate.socket] if self._gate else [])]
-        ready, _, _ = zmq.select(sockets, [], [], timeout)
+        ready, _, _ = zmq.select([*sockets, *self._published.descriptors], [], [], timeout)
+        if self._published.read():
+            self._outlook.refresh(at_once=True)
+        self._tell()
         if self._gate and self._gate.socket in ready:
             self._gate.step()
         if self._socket in ready:
@@ -108,6 +116,7 @@ class Server:
 
     def close(self) -> None:
         """Give the address free."""
+        self._published.close()
         self._context.destroy(linger=0)
 
     def _bind(self, address: str) -> Any:
@@ -150,6 +159,8 @@ class Server:
         if message.kind == "fetch":
             self._fetch(sender, message)
             return
+        if message.kind == "poll":
+            self._asked[message["actor"]] = (sender, message["ledger"])
         kind, fields = self._answers[message.kind](message)
         self._send(sender, make(kind, **fields))
 
@@ -175,6 +186,14 @@ class Server:
         if now - robot.heard > 30 * NS:
             log.warning("robot %s is back after %d s", actor, (now - robot.heard) // NS)
         robot.heard, robot.bytes = now, robot.bytes + size
+
+    def _tell(self) -> None:
+        """Let the robots know of a new checkpoint before they ask."""
+        if self._outlook.newest is self._told:
+            return
+        self._told = self._outlook.newest
+        for actor, (sender, ledger) in self._asked.items():
+            self._send(sender, make("state", **self._outlook.state(actor, ledger)))
 
     def _state(self, message: Message) -> Answer:
         return "state", self._outlook.state(message["actor"], message["ledger"])

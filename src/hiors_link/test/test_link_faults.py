@@ -44,7 +44,7 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("point", ["part", "synced", "published", "announced"])
+@pytest.mark.parametrize("point", ["part", "checked", "published", "announced"])
 def test_a_learner_that_dies_at_any_point_stores_once(tmp_path: Path, point: str):
     run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
     robot.accept("e1", size=3_000_000)
@@ -84,6 +84,27 @@ def test_a_notice_that_a_power_cut_took_is_made_anew(tmp_path: Path):
         link.settle(name)
     serve(run)
     assert {name: link.notice(name) for name in link.waiting()} == {"e1": before["e1"]}
+
+
+def test_an_episode_that_a_power_cut_tore_is_sent_again(tmp_path: Path):
+    run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
+    robot.accept("e1", size=3_000_000)
+    probe = serve(tmp_path / "probe")
+    address = probe.address
+    probe.close()
+    actor = robot.actor(address, silence=1.0)
+    # The server has renamed it, and dies before it can say so.
+    first = start(SERVER, str(run), address, **{CRASH_VARIABLE: "seal:renamed"})
+    pump(lambda: first.poll() is not None, actor)
+    assert robot.link.waiting() == ["e1"], "it was not acknowledged"
+    (torn,) = (run / "robots/robot1/episodes/e1").glob("*.mcap")
+    os.truncate(torn, torn.stat().st_size // 2)
+    server = serve(run, address)
+    pump(lambda: actor.health.stored == 1, server, actor)
+    assert set(stored(run)) == {"robot1/e1"}
+    assert [p.name for p in (run / "robots/robot1/quarantine").iterdir()] == ["e1"]
+    actor.close()
+    server.close()
 
 
 def test_a_robot_that_is_killed_goes_on_where_it_stopped(tmp_path: Path):

@@ -2,6 +2,7 @@
 """Episodes there, checkpoints, ledger and status back, when everything works."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -214,4 +215,17 @@ def test_the_relay_of_these_tests_passes_bytes_on(tmp_path: Path):
     assert network.passed > 1000
     actor.close()
     network.close()
+    server.close()
+
+
+def test_a_robot_is_told_of_a_new_checkpoint_before_it_asks(tmp_path: Path):
+    run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
+    server = serve(run)
+    actor = robot.actor(server.address)
+    pump((robot.link.root / "learner.json").exists, server, actor)
+    actor._settings = replace(actor._settings, period=1e6)
+    weights = publish(run, "v000100")
+    pump((robot.checkpoints / "latest.json").exists, server, actor)
+    assert (robot.checkpoints / "v000100" / "model.safetensors").read_bytes() == weights
+    actor.close()
     server.close()

@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.learnable import Learnable
 from hiors_policy.manifest import CheckpointManifest, Expectation, from_json, mismatches, to_json
 from hiors_policy.network import NetworkSettings
-from hiors_policy.tensor_file import HashedBytes, finite, read_hashed
+from hiors_policy.rooms import Rooms
+from hiors_policy.tensor_file import Content, Hashes, finite, hashes_of, read_hashed
 
 MODEL = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -106,12 +108,16 @@ def load_policy(
 
 
 def load_checkpoint(
-    folder: str | Path, expect: Expectation | None = None, device: str = "cpu"
+    folder: str | Path,
+    expect: Expectation | None = None,
+    device: str = "cpu",
+    rooms: Rooms | None = None,
 ) -> Checkpoint:
     """Return the policy of a checkpoint with its manifest, checked in every respect.
 
     Args:
         device: where pi0 runs, "cpu" or "cuda"; the small policy always runs on the CPU.
+        rooms: memory for the small policy's weights; new memory when None.
     """
     path = Path(folder)
     manifest = read_manifest(path)
@@ -121,12 +127,9 @@ def load_checkpoint(
     if manifest.architecture.get("name") == PI0:
         large: Learnable = _pi0().load_policy(path, expect, device=device)
         return Checkpoint(policy=large, manifest=manifest, folder=path)
-    content = _read(path / MODEL, manifest)
-    try:
-        policy = _restore(manifest, robot, path, content)
-    finally:
-        # The bytes that were hashed are those that were used. Damage explains any other trouble.
-        content.check(manifest.sha256)
+    # The bytes that were hashed are those that are used.
+    content = _read(path / MODEL, manifest, rooms)
+    policy = _restore(manifest, robot, path, content)
     return Checkpoint(policy=policy, manifest=manifest, folder=path)
 
 
@@ -178,7 +181,7 @@ def _manifest(
     data_ids: tuple[str, ...],
     clock: Clock | None,
 ) -> CheckpointManifest:
-    settings = policy.settings
+    settings, hashes = policy.settings, hashes_of(data)
     return CheckpointManifest(
         version=version,
         step=step,
@@ -187,6 +190,8 @@ def _manifest(
         data_ids=data_ids,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
+        part_size=hashes.length,
+        parts=hashes.parts,
         architecture={
             "name": ARCHITECTURES[settings.network.head],
             "binary_gripper": settings.binary_gripper,
@@ -234,18 +239,22 @@ def _build(manifest: CheckpointManifest, robot: RobotModel, path: Path) -> FlowP
     return policy
 
 
-def _read(path: Path, manifest: CheckpointManifest) -> HashedBytes:
+def _read(path: Path, manifest: CheckpointManifest, rooms: Rooms | None) -> Content:
     try:
         size = path.stat().st_size
         if size != manifest.size or size > _MAX_BYTES:
             raise IntegrityError(f"{path} is {size} bytes long instead of {manifest.size}")
-        return read_hashed(path)
+        if manifest.parts:
+            with suppress(IntegrityError):
+                return read_hashed(path, Hashes(manifest.part_size, manifest.parts), rooms)
+        # Who changed the weights may know of this hash only.
+        return read_hashed(path, Hashes(max(size, 1), (manifest.sha256,)), rooms)
     except OSError as error:
         raise IntegrityError(f"Cannot read {path}: {error}") from error
 
 
 def _restore(
-    manifest: CheckpointManifest, robot: RobotModel, path: Path, found: HashedBytes
+    manifest: CheckpointManifest, robot: RobotModel, path: Path, found: Content
 ) -> FlowPolicy:
     tensors = found.tensors()
     with _Unfilled():

@@ -169,6 +169,11 @@ class FlowPolicy:
         """Return an image (h, w, 3) as the network sees it (size, size, 3), by area."""
         return shrink(image, self.settings.network.image_size)
 
+    @property
+    def side(self) -> int:
+        """Pixels a side of the images that the network sees."""
+        return self.settings.network.image_size
+
     def twin(self) -> "FlowPolicy":
         """Return a policy of the same shape with weights of its own."""
         return FlowPolicy(self.robot, self.settings)

@@ -74,5 +74,9 @@ class Learnable(Policy, Protocol):
         Any number of threads may call it.
         """
 
+    @property
+    def side(self) -> int:
+        """Pixels a side to which ``shrink`` shrinks by area; 0 when it does something else."""
+
     def twin(self) -> "Learnable":
         """Return a policy with weights of its own where this one learns; the rest is shared."""

@@ -30,6 +30,8 @@ class CheckpointManifest:
             vector.
         robot: description of the robot (hiors_policy.embodiment).
         check: seed and chunk (H, A) of the canned observation.
+        part_size, parts: SHA-256 of each so many bytes of model.safetensors, so that several
+            threads can hash it; empty: it is hashed as a whole.
     """
 
     version: str
@@ -44,6 +46,8 @@ class CheckpointManifest:
     features: Mapping[str, Any]
     robot: Mapping[str, Any]
     check: Mapping[str, Any]
+    part_size: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +129,13 @@ def from_json(data: Mapping[str, Any]) -> CheckpointManifest:
             k: tuple(v) if isinstance(v, list) else v for k, v in body.pop("spec").items()
         }
         manifest = CheckpointManifest(
-            spec=PolicySpec(**spec), data_ids=tuple(body.pop("data_ids")), **body
+            spec=PolicySpec(**spec),
+            data_ids=tuple(body.pop("data_ids")),
+            part_size=int(body.pop("part_size", 0)),
+            parts=tuple(body.pop("parts", ())),
+            **body,
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"manifest is not complete: {error!r}") from error
     check_version(manifest.version)
     return manifest

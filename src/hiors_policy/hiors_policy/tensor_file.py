@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A safetensors file read once: the bytes are hashed on another thread while they are used
-already, and the tensors are views of them. Knows no names and no network.
+"""A safetensors file read once: several threads read and hash its parts, and the tensors are views
+of the very bytes that were hashed. Knows no names and no network.
 """
 
 import hashlib
 import json
 import math
-import mmap
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hiors_core.errors import IntegrityError
+from hiors_policy.rooms import Rooms
 
 KINDS = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -25,7 +26,12 @@ KINDS = {
 }  # fmt: skip
 """Number formats by their name in the file."""
 
-_BLOCK = 1 << 24
+PART = 1 << 24
+"""Bytes that have a hash of their own."""
+
+_BLOCK = 1 << 20
+"""Bytes read at once: they are hashed while they are in the processor's cache."""
+_THREADS = min(4, os.cpu_count() or 1)
 _LENGTH = 8
 _MAX_HEADER = 100_000_000
 _ALIGNED = 64
@@ -43,17 +49,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class HashedBytes:
-    """Content of a file, (size,) uint8, and its SHA-256, which may come later."""
+class Hashes:
+    """SHA-256 of a file's parts, in order. length: of each but the last [bytes]."""
+
+    length: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Content of a file, (size,) uint8, whose hashes were right."""
 
     path: Path
     data: Tensor
-    digest: "Future[str]"
-
-    def check(self, sha256: str) -> None:
-        """Wait for the hash, and raise IntegrityError when it is another one."""
-        if (found := self.digest.result()) != sha256:
-            raise IntegrityError(f"{self.path} is damaged: SHA-256 {found} instead of {sha256}")
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors by name, aligned. Most share the memory of the content."""
@@ -72,25 +80,57 @@ class HashedBytes:
         return part.view(place.kind).view(place.shape)
 
 
-def read_hashed(path: Path) -> HashedBytes:
-    """Read a file into memory; it is hashed meanwhile and, when that takes longer, afterwards."""
-    size = path.stat().st_size
-    data, digest, done = _room(path, size), hashlib.sha256(), 0
+def hashes_of(data: bytes, length: int = PART) -> Hashes:
+    """Return the hashes of a file's content, reckoned on several threads."""
+    view = memoryview(data)
+    parts = [view[start : start + length] for start in range(0, len(view), length)]
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="sha256") as pool:
+        return Hashes(length, tuple(pool.map(_sha256, parts)))
+
+
+def read_hashed(path: Path, expected: Hashes, rooms: Rooms | None = None) -> Content:
+    """Read a file into memory on several threads, each of which hashes what it has read, or raise
+    IntegrityError unless the hashes are those expected.
+    """
+    size, length = path.stat().st_size, expected.length
+    if len(expected.parts) != -(-size // max(length, 1)):
+        raise IntegrityError(
+            f"{path}: {len(expected.parts)} hashes of {length} bytes each do not cover its {size}"
+        )
+    data = _room(path, size, rooms or Rooms())
     view = data.numpy().data
-    pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
-    try:
-        with path.open("rb", buffering=0) as file:
-            while done < size and (count := file.readinto(view[done : done + _BLOCK])):
-                pool.submit(digest.update, view[done : done + count])
-                done += count
-        if done < size:
+
+    def read(start: int) -> str:
+        digest, done, end = hashlib.sha256(), start, min(start + length, size)
+        while done < end and (
+            count := os.preadv(descriptor, [view[done : min(done + _BLOCK, end)]], done)
+        ):
+            digest.update(view[done : done + count])
+            done += count
+        if done < end:
             raise IntegrityError(f"{path} became shorter while it was read")
-        return HashedBytes(path, data, pool.submit(digest.hexdigest))
+        return digest.hexdigest()
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="sha256") as pool:
+            found = list(pool.map(read, range(0, size, max(length, 1))))
     finally:
-        pool.shutdown(wait=False)
+        os.close(descriptor)
+    for number, (has, wanted) in enumerate(zip(found, expected.parts, strict=True)):
+        if has != wanted:
+            raise IntegrityError(
+                f"{path} is damaged: SHA-256 {has} instead of {wanted} from byte"
+                f" {number * length} on"
+            )
+    return Content(path, data)
 
 
-def _room(path: Path, size: int) -> Tensor:
+def _sha256(data: memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _room(path: Path, size: int, rooms: Rooms) -> Tensor:
     """Return memory for a file in which its largest tensor is aligned, and so most large ones."""
     begin = 0
     with suppress(IntegrityError):
@@ -98,11 +138,7 @@ def _room(path: Path, size: int) -> Tensor:
         found = read_places(path).values()
         largest = max(found, key=lambda p: p.end - p.begin, default=None)
         begin = -largest.begin % _ALIGNED if largest else 0
-    memory = mmap.mmap(-1, max(1, begin + size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):
-        # Half of the time to read a large file is otherwise spent on its many small pages.
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=torch.uint8)[begin : begin + size]
+    return rooms.take(begin + size)[begin:]
 
 
 def read_places(path: Path) -> dict[str, Place]:

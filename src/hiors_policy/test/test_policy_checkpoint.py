@@ -46,12 +46,13 @@ def retell(folder: Path, **changes) -> None:
 
 
 def reweigh(folder: Path, change) -> None:
-    """Change the weights and put their hash right in the manifest."""
+    """Change the weights and put their hash right in the manifest, as one hash of the whole."""
     tensors = safetensors.torch.load_file(folder / checkpoint.MODEL)
     change(tensors)
     data = safetensors.torch.save(tensors)
     (folder / checkpoint.MODEL).write_bytes(data)
-    retell(folder, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    sha256 = hashlib.sha256(data).hexdigest()
+    retell(folder, sha256=sha256, size=len(data), part_size=0, parts=[])
 
 
 def test_what_is_loaded_is_what_was_saved(folder: Path):
@@ -268,3 +269,18 @@ def test_latest_names_the_newest(tmp_path: Path):
     write_document(tmp_path / "latest.json", {"version": "../../etc"})
     with pytest.raises(HiorsError, match="not allowed"):
         read_latest(tmp_path)
+
+
+@pytest.mark.parametrize("parts", [{"part_size": 0}, {"parts": ["0" * 64] * 9}, {"parts": []}])
+def test_the_hash_of_the_whole_is_enough(folder: Path, parts):
+    retell(folder, **parts)
+    load_checkpoint(folder)
+    retell(folder, **parts, sha256="0" * 64)
+    with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
+        load_checkpoint(folder)
+
+
+def test_a_number_of_bytes_that_is_none_is_refused(folder: Path):
+    retell(folder, part_size="x")
+    with pytest.raises(IntegrityError, match="not complete"):
+        load_checkpoint(folder)

@@ -10,7 +10,15 @@ import torch
 
 from hiors_core.durable import sha256_file
 from hiors_core.errors import IntegrityError
-from hiors_policy.tensor_file import finite, read_hashed, read_places
+from hiors_policy.rooms import Rooms
+from hiors_policy.tensor_file import (
+    Content,
+    Hashes,
+    finite,
+    hashes_of,
+    read_hashed,
+    read_places,
+)
 
 TENSORS = {
     "a": torch.arange(12, dtype=torch.float32).view(3, 4),
@@ -28,10 +36,18 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_reads_what_the_formats_own_library_wrote(file: Path):
-    found = read_hashed(file)
-    found.check(sha256_file(file))
-    tensors = found.tensors()
+def read(path: Path, rooms: Rooms | None = None) -> Content:
+    """Read a file, expecting the hash that it has as a whole."""
+    return read_hashed(path, Hashes(max(1, path.stat().st_size), whole(path)), rooms)
+
+
+def whole(path: Path) -> tuple[str, ...]:
+    return (sha256_file(path),) if path.stat().st_size else ()
+
+
+@pytest.mark.parametrize("length", [1, 100, 1 << 20])
+def test_it_reads_what_the_formats_own_library_wrote(file: Path, length: int):
+    tensors = read_hashed(file, hashes_of(file.read_bytes(), length)).tensors()
     assert tensors.keys() == TENSORS.keys() == read_places(file).keys()
     for name, tensor in tensors.items():
         assert tensor.dtype == TENSORS[name].dtype
@@ -42,7 +58,7 @@ def test_tensors_are_aligned_and_the_large_ones_are_not_copied(tmp_path: Path):
     path = tmp_path / "model.safetensors"
     sizes = {"a": 7, "b": 64, "c": 4096, "d": 128, "e": 3, "f": 64}
     safetensors.torch.save_file({n: torch.ones(k) for n, k in sizes.items()}, path)
-    found = read_hashed(path)
+    found = read(path)
     inside = range(found.data.data_ptr(), found.data.data_ptr() + len(found.data))
     tensors = found.tensors()
     assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors.values())
@@ -51,7 +67,37 @@ def test_tensors_are_aligned_and_the_large_ones_are_not_copied(tmp_path: Path):
 
 def test_another_hash_is_damage(file: Path):
     with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
-        read_hashed(file).check("0" * 64)
+        read_hashed(file, Hashes(file.stat().st_size, ("0" * 64,)))
+
+
+def test_a_flipped_bit_in_any_part_is_damage(file: Path):
+    data = file.read_bytes()
+    expected = hashes_of(data, 64)
+    for place in range(0, len(data), 40):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(IntegrityError, match=f"from byte {place // 64 * 64} on"):
+            read_hashed(file, expected)
+
+
+@pytest.mark.parametrize("length", [0, -1, 1, 10**9])
+def test_hashes_that_leave_bytes_out_are_refused(file: Path, length: int):
+    with pytest.raises(IntegrityError, match="do not cover"):
+        read_hashed(file, Hashes(length, ("0" * 64,) * 3))
+
+
+def test_memory_is_used_again_once_no_tensor_of_it_is_left(file: Path):
+    rooms = Rooms()
+    first = read(file, rooms).tensors()["a"]
+    rooms.prepare()
+    second = read(file, rooms).tensors()["a"]
+    assert first.data_ptr() != second.data_ptr()
+    place, kept = second.data_ptr(), first[1:]
+    del second, first
+    again = read(file, rooms).tensors()["a"]
+    assert again.data_ptr() == place
+    third = read(file, rooms).tensors()["a"]
+    assert third.data_ptr() not in (place, kept.data_ptr() - 16)
+    assert torch.equal(kept, TENSORS["a"][1:])
 
 
 def header(file: Path, change) -> None:
@@ -80,7 +126,7 @@ def header(file: Path, change) -> None:
 def test_a_header_that_is_not_true_is_refused(file: Path, change):
     header(file, change)
     with pytest.raises(IntegrityError, match="not a whole safetensors file"):
-        read_hashed(file).tensors()
+        read(file).tensors()
     with pytest.raises(IntegrityError, match="not a whole safetensors file"):
         read_places(file)
 
@@ -89,9 +135,9 @@ def test_a_header_that_is_not_true_is_refused(file: Path, change):
 def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes):
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
-    for read in (lambda: read_hashed(path).tensors(), lambda: read_places(path)):
+    for use in (lambda: read(path).tensors(), lambda: read_places(path)):
         with pytest.raises(IntegrityError, match="not a whole safetensors file"):
-            read()
+            use()
 
 
 def test_what_is_no_number_is_found_and_a_sum_too_large_is_one():

@@ -226,6 +226,11 @@ class Pi0Policy:
         """Return an image (h, w, 3) framed as the network sees it (size, size, 3)."""
         return resize_with_padding(image, self.model.config.image_size)
 
+    @property
+    def side(self) -> int:
+        """Return 0: images are resized bilinearly."""
+        return 0
+
     def twin(self) -> "Pi0Policy":
         """Return a policy with its own copy of the weights that learn; frozen ones are shared."""
         frozen = [t for t in self.model.parameters() if not t.requires_grad]
