@@ -30,7 +30,7 @@ DILIGENT = """
 sim: {ros__parameters: {image_rate: 5.0}}
 operator: {ros__parameters: {attention: 1.0, hand_back: 0.0, keep_on: 1.0}}
 """
-"""A person who watches every episode and finishes what a poor policy begins: much to learn from."""
+"""A person who watches all and finishes what a poor policy begins: there is much to learn from."""
 FEW = ["--demonstrations", "3", "--steps", "100", "--evaluation", "2", "--headless"]
 
 
