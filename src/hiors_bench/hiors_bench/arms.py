@@ -34,6 +34,7 @@ class Arm:
             reference had of the person, or in all.
         watched: share of the episodes that the person watches: "usual", "seldom" or "never".
         outcome_filter: eq. 3. noop_filter, short_filter: section III-D.
+        lead_ups: whether what the policy did before a person took over is kept, as in the paper.
         rate: of logging, eq. 6: "varied"; "low", "high": the same for policy and person.
         schedule: of the learning rate.
         reward: who judges an episode: "human" or "learned".
@@ -55,6 +56,7 @@ class Arm:
     outcome_filter: bool = True
     noop_filter: bool = True
     short_filter: bool = True
+    lead_ups: bool = False
     rate: str = "varied"
     schedule: str = "constant"
     reward: str = "human"
@@ -94,6 +96,7 @@ ARMS: dict[str, Arm] = {
     "no_short_filter": Arm(
         title="slips, no short-episode filter", against="slips", slips=True, short_filter=False
     ),
+    "lead_ups": Arm(title="what led to a take-over is kept", lead_ups=True),
     "fixed_low": Arm(title="fixed low frequency", rate="low"),
     "fixed_high": Arm(title="fixed high frequency", rate="high"),
     "cyclical": Arm(title="cyclical learning rate", schedule="cyclical"),

@@ -97,7 +97,11 @@ def distillation(world: Values, arm: Arm) -> DistillSettings:
         ),
         rules=AcceptanceRules(default=rule),
         noop_threshold=task.noop_threshold if arm.noop_filter else 0.0,
-        data=replace(learner.data, min_transitions=1),
+        data=replace(
+            learner.data,
+            min_transitions=1,
+            lead_up=0.0 if arm.lead_ups else learner.data.lead_up,
+        ),
         loss=learner.loss,
         optimizer=optimizer,
     )

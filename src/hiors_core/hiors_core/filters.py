@@ -61,6 +61,21 @@ def keep_moving(transitions: Sequence[M], threshold: float = NO_OP_THRESHOLD) ->
     return [t for t in transitions if t.terminal or t.motion >= threshold]
 
 
+def leading_up(human: NDArray[np.bool_], times: Array, span: float) -> NDArray[np.bool_]:
+    """Return which steps the policy did in the last ``span`` [s] before a person took over, (T,).
+
+    That is what the person stepped in for: kept, it is imitated together with its correction. The
+    paper keeps it; Sirius (arXiv:2211.08416) gives it no weight.
+
+    Args:
+        human: (T,) whether a person drove. times: (T,) rising [s].
+    """
+    found = np.zeros(len(human), np.bool_)
+    for begin in np.flatnonzero(human[1:] & ~human[:-1]) + 1:
+        found[:begin] |= times[:begin] >= times[begin] - span
+    return found & ~human
+
+
 def turn_angles(a: Array, b: Array) -> Array:
     """Return the angles (...) [rad] between rotation vectors (..., 3), which broadcast."""
     first, second = _quaternions(a), _quaternions(b)

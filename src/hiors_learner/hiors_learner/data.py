@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiors_core.authority import Authority
 from hiors_core.episode import Episode, Transition, load_episode, transitions
 from hiors_core.errors import InvalidValue
-from hiors_core.filters import keep_moving
+from hiors_core.filters import keep_moving, leading_up
 from hiors_core.observation import Observation
 from hiors_policy.learnable import Learnable
 
@@ -66,18 +67,18 @@ class Samples:
 class SampleReader:
     """Turns the folder of an episode into Samples for one policy."""
 
-    def __init__(self, policy: Learnable, noop_threshold: float) -> None:
+    def __init__(self, policy: Learnable, noop_threshold: float, lead_up: float = 0.0) -> None:
         self._policy = policy
-        self._noop = noop_threshold
+        self._noop, self._lead_up = noop_threshold, lead_up
 
     def read(self, folder: Path) -> Samples:
-        """Return the transitions that move (section III-D), or raise IntegrityError or
-        InvalidValue.
+        """Return the transitions that move (section III-D) and that led to no take-over, or raise
+        IntegrityError or InvalidValue.
         """
         policy, spec = self._policy, self._policy.spec
         episode = load_episode(folder)
         found = transitions(episode, spec.kind, spec.horizon, spec.dt, policy.robot)
-        kept = keep_moving(found, self._noop)
+        kept = keep_moving(self._right(found), self._noop)
         rows = empty(policy, len(kept))
         for i, (one, seen) in enumerate(zip(kept, self._seen(episode, kept), strict=True)):
             row = policy.row(seen, episode.instruction, one.actions)
@@ -86,6 +87,15 @@ class SampleReader:
         if not np.all(np.isfinite(rows.actions)):
             raise InvalidValue(f"Episode {folder.name} has actions that are not finite")
         return rows
+
+    def _right(self, found: Sequence[Transition]) -> list[Transition]:
+        """Return the transitions without those that led to a take-over."""
+        if not self._lead_up:
+            return list(found)
+        human = np.array([one.authority == Authority.HUMAN for one in found], np.bool_)
+        times = np.array([one.time for one in found])
+        wrong = leading_up(human, times, self._lead_up)
+        return [one for one, bad in zip(found, wrong, strict=True) if not bad]
 
     def _seen(self, episode: Episode, kept: Sequence[Transition]) -> Iterator[Observation]:
         """Yield the observations with the images that the policy sees, decoded and shrunk."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hiors_core.acceptance import AcceptanceRules, Decision
 from hiors_core.errors import InvalidValue
-from hiors_core.filters import NO_OP_THRESHOLD
+from hiors_core.filters import NO_OP_THRESHOLD, leading_up
 from hiors_learner.agent import AgentSpec, Intake, Progress
 from hiors_learner.data import Samples
 from hiors_learner.history import History
@@ -134,6 +134,9 @@ class DistillAgent:
         keep[-1:] = True
         if self.settings.human_only:
             keep &= trajectory.human[trajectory.marks]
+        if span := self.settings.data.lead_up:
+            times = np.linspace(0.0, len(trajectory) * trajectory.dt, len(trajectory), endpoint=False)
+            keep &= ~leading_up(trajectory.human, times, span)[trajectory.marks]
         samples = self._cut(trajectory, trajectory.marks[keep])
         online = not trajectory.demonstration
         if online and not self._data.rows[ONLINE]:

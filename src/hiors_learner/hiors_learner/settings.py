@@ -55,18 +55,21 @@ class DataSettings:
         by_size: several robots or tasks share the online part of a batch as (transitions of each)
             to this power: 1 by size, 0 equally; between, a newcomer counts without being overfit.
         min_transitions: the learner waits for so many.
+        lead_up: of the policy's motion before a person took over that is left out [s].
     """
 
     batch_size: int = 128
     online_ratio: float = 0.5
     by_size: float = 0.5
     min_transitions: int = 50
+    lead_up: float = 0.0
 
     def __post_init__(self) -> None:
         within("data.batch_size", self.batch_size, 1, 65536)
         within("data.online_ratio", self.online_ratio, 0.0, 1.0)
         within("data.by_size", self.by_size, 0.0, 1.0)
         within("data.min_transitions", self.min_transitions, 1, 10**9)
+        within("data.lead_up", self.lead_up, 0.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ def _new_policy(
 def _lead(
     arguments: Arguments, task: Task, learner: Learner, parent: str, clock: Clock
 ) -> OnlineLead | OfflineLead:
-    reader = SampleReader(learner.policy, task.noop_threshold)
+    reader = SampleReader(learner.policy, task.noop_threshold, learner.settings.data.lead_up)
     publisher = Publisher(learner.policy, parent, clock)
     if arguments.run is None:
         return OfflineLead(arguments, learner, reader, publisher, clock)
