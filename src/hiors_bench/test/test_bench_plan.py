@@ -35,8 +35,8 @@ def test_every_arm_is_compared_with_one_that_exists() -> None:
 
 def test_each_ablation_differs_from_its_counterpart_in_one_thing() -> None:
     names = (
-        "watched", "outcome_filter", "noop_filter", "short_filter", "rate", "schedule", "reward",
-        "wrong", "slips", "second_look", "rule", "beside",
+        "watched", "outcome_filter", "noop_filter", "short_filter", "lead_ups", "rate", "schedule",
+        "reward", "wrong", "slips", "second_look", "rule", "beside",
     )  # fmt: skip
     for name, arm in ARMS.items():
         if arm.group in LEFT_OUT:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from hiors_core.filters import keep_moving, relative_norm
+from hiors_core.filters import keep_moving, leading_up, relative_norm
 
 
 @dataclass
@@ -62,3 +62,21 @@ def test_no_ops_go_and_the_terminal_step_stays():
     steps = [Step(0.0), Step(0.001), Step(0.0009), Step(0.0, terminal=True)]
     assert keep_moving(steps, 0.001) == [steps[1], steps[3]]
     assert keep_moving([], 0.001) == []
+
+
+@pytest.mark.parametrize(
+    ("human", "span", "lost"),
+    [
+        ("....hh..", 0.25, "..xx...."),
+        ("....hh..", 0.0, "........"),
+        ("....hh..", 9.0, "xxxx...."),
+        (".h.h....", 0.15, "x.x....."),
+        ("hhhh....", 1.0, "........"),
+        ("........", 1.0, "........"),
+        ("", 1.0, ""),
+    ],
+)
+def test_what_the_policy_did_before_a_take_over_leads_up_to_it(human, span, lost):
+    flags = np.array([c == "h" for c in human], np.bool_)
+    found = leading_up(flags, 0.1 * np.arange(len(human)), span)
+    assert "".join("x" if bad else "." for bad in found) == lost

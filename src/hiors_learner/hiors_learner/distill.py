@@ -135,7 +135,8 @@ class DistillAgent:
         if self.settings.human_only:
             keep &= trajectory.human[trajectory.marks]
         if span := self.settings.data.lead_up:
-            times = np.linspace(0.0, len(trajectory) * trajectory.dt, len(trajectory), endpoint=False)
+            count = len(trajectory)
+            times = np.linspace(0.0, count * trajectory.dt, count, endpoint=False)
             keep &= ~leading_up(trajectory.human, times, span)[trajectory.marks]
         samples = self._cut(trajectory, trajectory.marks[keep])
         online = not trajectory.demonstration

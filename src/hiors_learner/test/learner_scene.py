@@ -52,9 +52,10 @@ def record(
     outcome: Outcome = Outcome.SUCCESS,
     seed: int = 0,
     rest: float = 0.0,
+    alone: float = 0.0,
 ) -> Path:
-    """Record an episode in which every joint moves steadily after ``rest`` seconds; return its
-    folder.
+    """Record an episode in which every joint moves steadily after ``rest`` seconds and a person
+    takes over after ``alone`` seconds; return its folder.
     """
     rng = np.random.default_rng(seed)
     direction = rng.uniform(-0.2, 0.2, 7) + 0.1
@@ -75,7 +76,8 @@ def record(
         for i, name in enumerate(("box", "hole")):
             spot = np.array([0.1 * i + 0.05 * direction[0], -0.4, 0.05, 0.0, 0.0, 0.0, 1.0])
             recording.object_pose(name, stamp, spot)
-        recording.executed(stamp, tick=tick, epoch=1, authority=Authority.HUMAN, position=position)
+        who = Authority.HUMAN if t >= alone else Authority.POLICY
+        recording.executed(stamp, tick=tick, epoch=1, authority=who, position=position)
     recording.finish("done")
     if outcome is not Outcome.NONE:
         store.set_label(

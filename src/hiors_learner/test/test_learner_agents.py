@@ -152,6 +152,7 @@ def test_filters_drop_what_does_not_move_and_what_the_policy_did():
         (DistillSettings(**settings, noop_threshold=0.0), 6),
         (DistillSettings(**settings, noop_threshold=0.01), 3),
         (DistillSettings(**settings, noop_threshold=0.01, human_only=True), 2),
+        (DistillSettings(**settings, noop_threshold=0.0, data=DataSettings(lead_up=0.25)), 4),
     ]
     for chosen, rows in keep:
         assert make_agent("hi_ors", SPEC, chosen).add(trajectory).rows == rows

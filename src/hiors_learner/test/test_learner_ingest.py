@@ -66,6 +66,17 @@ def test_no_ops_are_left_out(tmp_path: Path, store: EpisodeStore):
     assert len(resting) < len(moving)
 
 
+def test_what_led_to_a_take_over_is_left_out(store: EpisodeStore):
+    folder = record(store, "e1", seconds=3.0, alone=2.2)
+    everything = SampleReader(policy(), 1e-3).read(folder)
+    rest = SampleReader(policy(), 1e-3, lead_up=1.5).read(folder)
+    gone = [row for row in everything.states if not (rest.states == row).all(axis=1).any()]
+    assert 0 < len(gone) == len(everything) - len(rest)
+    late = SampleReader(policy(), 1e-3, lead_up=9.0).read(folder)
+    assert np.array_equal(late.states, everything.states[-len(late) :]), "only the person's stay"
+    assert len(late) < len(rest)
+
+
 def test_the_same_notice_again_changes_nothing(tmp_path: Path, store: EpisodeStore):
     folder = record(store, "e1")
     one = ingest(tmp_path)
