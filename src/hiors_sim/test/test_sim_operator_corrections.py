@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person who takes over in mid-motion finishes the task, and sees when a policy dithers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sim_spec import spec_of
 
-from hiors_core.action_space import ActionMapper, action_space
+from hiors_core.action_space import ActionMapper
 from hiors_core.authority import Authority
 from hiors_core.clock import to_ns
 from hiors_core.observation import Observation
@@ -85,21 +84,11 @@ def test_a_watcher_sees_a_policy_that_moves_and_gets_nowhere() -> None:
     assert "no progress for 2 s" in said
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    kind: str
-    names: Sequence[str]
-    units: Sequence[str]
-    dt: float = 0.1
-    cameras: Sequence[str] = ()
-
-
 class Erratic:
     """Rushes about around the box, so that every take-over meets a robot in motion."""
 
     def __init__(self, robot: RobotModel) -> None:
-        space = action_space(robot, "ee")
-        self.spec = Spec(kind="ee", names=space.names, units=space.units)
+        self.spec = spec_of(robot)
         self._mapper = ActionMapper(robot)
         self._rng = np.random.default_rng(3)
 

@@ -2,14 +2,15 @@
 """Episodes in process: demonstrations, policy alone, interventions, recording, evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sim_spec import spec_of
 
-from hiors_core.action_space import ActionMapper, action_space
+from hiors_core.action_space import ActionMapper
 from hiors_core.authority import Authority
 from hiors_core.episode import load_episode
 from hiors_core.errors import InvalidValue
@@ -29,21 +30,11 @@ Array = NDArray[np.float64]
 CONFIG = Path(__file__).parents[3] / "config"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    kind: str
-    names: Sequence[str]
-    units: Sequence[str]
-    dt: float = 0.1
-    cameras: Sequence[str] = ()
-
-
 class ScriptedPolicy:
     """Heads from the tool for the next waypoint, without memory; ``miss`` shifts its grasp [m]."""
 
     def __init__(self, robot: RobotModel, kind: str = "ee", miss: float = 0.0) -> None:
-        space = action_space(robot, kind)
-        self.spec = Spec(kind=kind, names=space.names, units=space.units)
+        self.spec = spec_of(robot, kind)
         self._mapper = ActionMapper(robot)
         self._miss = np.array([0.0, miss])
         self.batches: list[int] = []

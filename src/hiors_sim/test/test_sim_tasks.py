@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sim_spec import spec_of
 
-from hiors_core.action_space import ActionMapper, action_space
+from hiors_core.action_space import ActionMapper
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_core.label import Outcome
 from hiors_core.observation import Observation
@@ -39,21 +40,11 @@ class Bench:
         return ScriptedOperator(self.task, self.robot.arms[0], chosen)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    kind: str
-    names: Sequence[str]
-    units: Sequence[str]
-    dt: float = 0.1
-    cameras: Sequence[str] = ()
-
-
 class FistPolicy:
     """Closes the hand where it is."""
 
     def __init__(self, robot: RobotModel) -> None:
-        space = action_space(robot, "ee")
-        self.spec = Spec(kind="ee", names=space.names, units=space.units)
+        self.spec = spec_of(robot)
         self._mapper = ActionMapper(robot)
 
     def predict(
