@@ -90,8 +90,6 @@ class SampleReader:
 
     def _right(self, found: Sequence[Transition]) -> list[Transition]:
         """Return the transitions without those that led to a take-over."""
-        if not self._lead_up:
-            return list(found)
         human = np.array([one.authority == Authority.HUMAN for one in found], np.bool_)
         times = np.array([one.time for one in found])
         wrong = leading_up(human, times, self._lead_up)

@@ -134,10 +134,10 @@ class DistillAgent:
         keep[-1:] = True
         if self.settings.human_only:
             keep &= trajectory.human[trajectory.marks]
-        if span := self.settings.data.lead_up:
-            count = len(trajectory)
-            times = np.linspace(0.0, count * trajectory.dt, count, endpoint=False)
-            keep &= ~leading_up(trajectory.human, times, span)[trajectory.marks]
+        count = len(trajectory)
+        times = np.linspace(0.0, count * trajectory.dt, count, endpoint=False)
+        wrong = leading_up(trajectory.human, times, self.settings.data.lead_up)
+        keep &= ~wrong[trajectory.marks]
         samples = self._cut(trajectory, trajectory.marks[keep])
         online = not trajectory.demonstration
         if online and not self._data.rows[ONLINE]:

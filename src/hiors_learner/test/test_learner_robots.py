@@ -73,7 +73,8 @@ def test_three_robots_share_a_learner_that_is_killed_once(tmp_path: Path):
     learner = start(*line)
     try:
         wait(lambda: all(whole(tmp_path / name, {f"{name}-a"}) for name in NAMES))
-        assert set(status(run)["robots"]) == {f"{name}/insert_moisturizer" for name in NAMES}
+        names = {f"{name}/insert_moisturizer" for name in NAMES}
+        wait(lambda: set(status(run)["robots"]) == names)
 
         learner.kill()
         learner.wait()

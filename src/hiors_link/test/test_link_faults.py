@@ -16,6 +16,7 @@ from link_scene import PATIENCE, Network, Robot, environment, pump, serve, store
 
 from hiors_core.durable import CRASH_STATUS, CRASH_VARIABLE
 from hiors_core.link import LedgerEntry, Link
+from hiors_link.actor import Actor
 
 pytestmark = pytest.mark.timeout(300)
 SERVER = """
@@ -44,18 +45,31 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def free_address(tmp_path: Path) -> str:
+    """Return an address that nobody serves."""
+    probe = serve(tmp_path / "probe")
+    probe.close()
+    return probe.address
+
+
+def die_while_serving(tmp_path: Path, run: Path, robot: Robot, point: str) -> tuple[str, Actor]:
+    """Let a server die at a crash point while the robot sends "e1"; return its address and the
+    robot's side, which goes on.
+    """
+    robot.accept("e1", size=3_000_000)
+    address = free_address(tmp_path)
+    actor = robot.actor(address, silence=1.0)
+    child = start(SERVER, str(run), address, **{CRASH_VARIABLE: point})
+    pump(lambda: child.poll() is not None, actor)
+    assert child.returncode == CRASH_STATUS
+    assert robot.link.waiting() == ["e1"], "it was not acknowledged"
+    return address, actor
+
+
 @pytest.mark.parametrize("point", ["part", "checked", "published", "announced"])
 def test_a_learner_that_dies_at_any_point_stores_once(tmp_path: Path, point: str):
     run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
-    robot.accept("e1", size=3_000_000)
-    probe = serve(tmp_path / "probe")
-    address = probe.address
-    probe.close()
-    actor = robot.actor(address, silence=1.0)
-    first = start(SERVER, str(run), address, **{CRASH_VARIABLE: f"incoming:{point}"})
-    pump(lambda: first.poll() is not None, actor)
-    assert first.returncode == CRASH_STATUS
-    assert robot.link.waiting() == ["e1"], "it was not acknowledged"
+    address, actor = die_while_serving(tmp_path, run, robot, f"incoming:{point}")
     server = serve(run, address)
     pump(lambda: actor.health.stored == 1, server, actor)
     assert set(stored(run)) == {"robot1/e1"}
@@ -88,15 +102,8 @@ def test_a_notice_that_a_power_cut_took_is_made_anew(tmp_path: Path):
 
 def test_an_episode_that_a_power_cut_tore_is_sent_again(tmp_path: Path):
     run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
-    robot.accept("e1", size=3_000_000)
-    probe = serve(tmp_path / "probe")
-    address = probe.address
-    probe.close()
-    actor = robot.actor(address, silence=1.0)
     # The server has renamed it, and dies before it can say so.
-    first = start(SERVER, str(run), address, **{CRASH_VARIABLE: "seal:renamed"})
-    pump(lambda: first.poll() is not None, actor)
-    assert robot.link.waiting() == ["e1"], "it was not acknowledged"
+    address, actor = die_while_serving(tmp_path, run, robot, "seal:renamed")
     (torn,) = (run / "robots/robot1/episodes/e1").glob("*.mcap")
     os.truncate(torn, torn.stat().st_size // 2)
     server = serve(run, address)
@@ -153,9 +160,7 @@ def test_a_link_slower_than_the_silence_allowed_still_delivers_once(tmp_path: Pa
 def test_while_there_is_no_learner_episodes_wait_and_the_reason_is_told(tmp_path: Path):
     robot = Robot(tmp_path / "robot")
     robot.accept("e1")
-    probe = serve(tmp_path / "probe")
-    address = probe.address
-    probe.close()
+    address = free_address(tmp_path)
     actor = robot.actor(address)
     for _ in range(50):
         actor.step(0.005)
