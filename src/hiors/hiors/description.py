@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hiors import places
 from hiors.middleware import transport_env
+from hiors.robot_file import driver_section
 from hiors.spec import NodeSpec
-from hiors_core.checked import read_yaml
 from hiors_core.errors import InvalidValue
 from hiors_core.robot import load_robot
 
@@ -44,8 +44,7 @@ def root_link(description: str) -> str:
 
 def urdf_of(robot_file: Path) -> Path:
     """Return ``share/<driver's package>/urdf/<robot>.urdf``, installed or in the clone."""
-    content = read_yaml(robot_file, "robot file")
-    package, name = content["driver"]["package"], content["name"]
+    package, name = driver_section(robot_file).package, load_robot(robot_file).name
     shares = [Path(p) / "share" for p in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if p]
     for share in (*shares, places.repository() / "src"):
         path = share / package / "urdf" / f"{name}.urdf"

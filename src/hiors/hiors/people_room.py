@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from hiors.places import config_file
+from hiors.robot_file import node_parameters, node_section
 from hiors.run import Run
 from hiors.spec import NodeSpec
 from hiors_core.checked import read_yaml
@@ -48,14 +49,14 @@ def people_nodes(run: Run) -> Iterator[NodeSpec]:
 
 
 def _leader(run: Run) -> Iterator[NodeSpec]:
-    section = read_yaml(run.robot_file, "robot file").get("leader")
-    if section is None:
+    leader = node_section(run.robot_file, "leader", "simulated")
+    if leader is None:
         raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
-    parameters = dict(section.get("parameters", {}))
+    parameters = dict(leader.parameters)
     if run.args.sim:
-        sim = section["simulated"] | {
-            f"{arm}.port": run.folder / "devices" / f"{arm}_leader" for arm in run.arms
-        }
+        unit = node_parameters(leader.more["simulated"], f"{leader.where}.simulated")
+        ports = {f"{arm}.port": run.folder / "devices" / f"{arm}_leader" for arm in run.arms}
+        sim = {**unit, **ports}
         parameters |= sim
         person = {"seed": run.args.seed, "demonstrate": run.args.demonstrate}
         yield run.node(
@@ -67,8 +68,8 @@ def _leader(run: Run) -> Iterator[NodeSpec]:
     # While demonstrating there is no policy to give the robot back to.
     choices = {"release_to": "hold" if run.args.demonstrate else "policy"}
     yield run.node(
-        section["package"],
-        section["executable"],
+        leader.package,
+        leader.executable,
         "leader",
         parameters={**run.machine, **choices, **run.of_arms(parameters)},
     )

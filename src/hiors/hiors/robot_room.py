@@ -7,21 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hiors.middleware import transport_env
+from hiors.robot_file import NodeSection, driver_section, node_parameters, node_section
 from hiors.run import Run
 from hiors.spec import NodeSpec
-from hiors_core.checked import mapping, read_yaml, section
+from hiors_core.checked import mapping
 from hiors_core.errors import InvalidValue, UnknownName
-
-_VALUES = "parameter names to values"
 
 
 def robot_nodes(run: Run) -> Iterator[NodeSpec]:
     """Yield the driver, and the cameras or the simulated robot."""
-    content = read_yaml(run.robot_file, "robot file")
-    driver = content.get("driver")
-    if driver is None:
-        raise InvalidValue(f"{run.robot_file} has no section 'driver': which node drives it?")
-    parameters = dict(driver.get("parameters", {}))
+    driver = driver_section(run.robot_file)
+    parameters = dict(driver.parameters)
     if run.args.sim:
         if run.robot.name not in _SIMULATORS:
             known = " and ".join(_SIMULATORS)
@@ -43,32 +39,30 @@ def robot_nodes(run: Run) -> Iterator[NodeSpec]:
                 "images": run.args.cameras,
             },
         )
-    elif "camera_driver" in content:
-        yield from _camera_nodes(run, content["camera_driver"])
+    elif cameras := node_section(run.robot_file, "camera_driver", "cameras"):
+        yield from _camera_nodes(run, cameras)
     yield run.node(
-        driver["package"],
-        driver["executable"],
+        driver.package,
+        driver.executable,
         "driver",
         parameters={**run.machine, **run.of_arms(parameters)},
     )
 
 
-def _camera_nodes(run: Run, data: Any) -> Iterator[NodeSpec]:
+def _camera_nodes(run: Run, driver: NodeSection) -> Iterator[NodeSpec]:
     """Yield the node of each camera in use that the robot file names with its parameters."""
-    where = f"{run.robot_file}: camera_driver"
-    own = section(data, where, {"package", "executable", "cameras"}, {"parameters"})
-    common = mapping(own.get("parameters", {}), f"{where}.parameters", _VALUES)
-    cameras = mapping(own["cameras"], f"{where}.cameras", "camera names to parameters")
+    where = f"{driver.where}.cameras"
+    cameras = mapping(driver.more["cameras"], where, "camera names to parameters")
     for name, parameters in cameras.items():
         if name not in run.robot.cameras:
-            raise UnknownName("camera", name, run.robot.cameras, f"In {where}.")
+            raise UnknownName("camera", name, run.robot.cameras, f"In {driver.where}.")
         if name in run.cameras:
             yield NodeSpec(
-                package=own["package"],
-                executable=own["executable"],
+                package=driver.package,
+                executable=driver.executable,
                 name=name,
                 namespace=f"{run.args.namespace.strip('/')}/camera",
-                parameters={**common, **mapping(parameters, f"{where}.cameras.{name}", _VALUES)},
+                parameters={**driver.parameters, **node_parameters(parameters, f"{where}.{name}")},
                 env=transport_env(raw_images=True),
                 required=False,
                 respawn=True,

@@ -113,26 +113,35 @@ def test_cameras_with_a_serial_number_are_started_where_their_topics_belong(
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("section", "key", "value", "told"),
     [
-        ("cameras", ["top"], "camera_driver.cameras must be a mapping of camera names"),
-        (
-            "cameras",
-            {"top": "_1"},
-            "cameras.top must be a mapping of parameter names",
-        ),
-        ("parameters", ["_1"], "camera_driver.parameters must be a mapping of parameter names"),
+        ("camera_driver", "cameras", ["top"], "cameras must be a mapping of camera names"),
+        ("camera_driver", "cameras", {"top": "_1"}, "top must be a mapping of parameter names"),
+        ("camera_driver", "parameters", ["_1"], "parameters must be a mapping of parameter names"),
+        ("driver", "parameters", "_1", "parameters must be a mapping of parameter names"),
+        ("driver", "parameter", {}, "Did you mean 'parameters'"),
+        ("leader", "parameters", 3, "parameters must be a mapping of parameter names"),
     ],
 )
-def test_cameras_that_are_not_described_by_mappings_are_refused(
-    tmp_path: Path, key: str, value: object, told: str
+def test_a_node_that_is_described_wrongly_is_refused_with_the_place(
+    tmp_path: Path, section: str, key: str, value: object, told: str
 ) -> None:
     data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
-    data["camera_driver"][key] = value
+    data[section][key] = value
     path = tmp_path / "lab.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
-    with pytest.raises(InvalidValue, match=told):
-        build_graph(args(tmp_path, robot=str(path), sim=False, teleop="none"))
+    with pytest.raises(HiorsError, match=told) as error:
+        build_graph(args(tmp_path, robot=str(path), sim=False, teleop="leader"))
+    assert f"lab.yaml: {section}" in str(error.value)
+
+
+def test_a_simulated_leader_is_described_by_a_mapping(tmp_path: Path) -> None:
+    data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
+    data["leader"]["simulated"] = ["left.offsets"]
+    path = tmp_path / "lab.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InvalidValue, match=r"leader\.simulated must be a mapping"):
+        build_graph(args(tmp_path, robot=str(path), teleop="leader"))
 
 
 def own_robot(folder: Path, **changes: object) -> Path:
