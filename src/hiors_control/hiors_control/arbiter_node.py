@@ -5,7 +5,6 @@ The control loop is a thread of its own on a steady grid; callbacks only hand va
 lock that is held for microseconds, so that no subscription can delay a command.
 """
 
-import gc
 import os
 import sys
 import threading
@@ -155,8 +154,6 @@ class ArbiterNode(HiorsNode):
             self._failure = f"the control loop died: {type(error).__name__}: {error}"
 
     def _prioritise(self) -> None:
-        gc.collect()
-        gc.freeze()
         if not self.parameters.realtime_priority:
             return
         try:

@@ -32,7 +32,7 @@ from hiors_interfaces.msg import ActionChunk, CheckpointInfo
 from hiors_interfaces.srv import LoadCheckpoint
 from hiors_policy.checkpoint import Checkpoint, read_latest
 from hiors_ros.diagnostics import Level
-from hiors_ros.node import HiorsLifecycleNode, run_node
+from hiors_ros.node import HiorsLifecycleNode, run_node, settle
 from hiors_ros.slow_services import SlowServices
 
 _LOAD_DEADLINE = 30.0
@@ -89,6 +89,7 @@ class PolicyNode(HiorsLifecycleNode):
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
+        settle()
         self.get_logger().info(f"policy {first.manifest.version} from {folder}")
         return super().on_configure(state)
 

@@ -2,10 +2,11 @@
 """Health on /diagnostics at 1 Hz, as rqt_robot_monitor and others show it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 
 _PATIENCE = 3
@@ -30,8 +31,16 @@ class Diagnostics:
         self._lock = threading.Lock()
         self._statuses: dict[str, DiagnosticStatus] = {}
         self._silence = 0
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = node.create_timer(1.0, self.publish)
+        self._checks: list[Callable[[], None]] = []
+        untold = PublisherEventCallbacks(use_default_callbacks=False)
+        self._publisher = node.create_publisher(
+            DiagnosticArray, "/diagnostics", 10, event_callbacks=untold
+        )
+        self._timer = node.create_timer(1.0, self._turn)
+
+    def before(self, check: Callable[[], None]) -> None:
+        """Call ``check`` each time before publishing: it sets what it finds."""
+        self._checks.append(check)
 
     def set(self, name: str, level: Level, message: str, **values: object) -> None:
         """Replace the status of that name; ``values`` become key-value pairs."""
@@ -51,6 +60,11 @@ class Diagnostics:
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _turn(self) -> None:
+        for check in self._checks:
+            check()
+        self.publish()
 
     def _status(
         self, name: str, level: Level, message: str, values: Mapping[str, object]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How every hiors node starts, subscribes and ends: exit codes, QoS by table, diagnostics."""
 
+import gc
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import rclpy
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
@@ -21,7 +22,8 @@ from rclpy.subscription import Subscription
 
 from hiors_core.errors import HiorsError
 from hiors_ros import parameters, qos
-from hiors_ros.diagnostics import Diagnostics, Level
+from hiors_ros.diagnostics import Diagnostics
+from hiors_ros.offers import Offers
 
 P = TypeVar("P")
 
@@ -47,8 +49,12 @@ class _HiorsMixin(Node):
         parameters.refuse_unknown(self)
 
     def advertise(self, kind: Any, topic: str) -> Publisher:
-        """Create a publisher with the topic's quality of service from the table."""
-        return self.create_publisher(kind, topic, qos.profile(topic))
+        """Create a publisher with the topic's quality of service from the table.
+
+        Of a mismatch the subscriber tells.
+        """
+        untold = PublisherEventCallbacks(use_default_callbacks=False)
+        return self.create_publisher(kind, topic, qos.profile(topic), event_callbacks=untold)
 
     def subscribe(
         self,
@@ -60,21 +66,12 @@ class _HiorsMixin(Node):
         raw: bool = False,
     ) -> Subscription:
         """Subscribe with the table's quality of service; a mismatch becomes a diagnostic."""
-        events = SubscriptionEventCallbacks(
-            incompatible_qos=lambda event: self.diagnostics.set(
-                f"qos {topic}",
-                Level.ERROR,
-                f"A publisher of '{topic}' offers an incompatible QoS: nothing arrives from it.",
-                policy=event.last_policy_kind,
-                count=event.total_count,
-            )
-        )
         return self.create_subscription(
             kind,
             topic,
             callback,
             profile or qos.profile(topic),
-            event_callbacks=events,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             raw=raw,
         )
 
@@ -92,6 +89,7 @@ class HiorsNode(_HiorsMixin):
     def __init__(self, name: str, hardware_id: str = "", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         self.diagnostics = Diagnostics(self, hardware_id)
+        Offers(self, self.diagnostics)
 
 
 class HiorsLifecycleNode(_HiorsMixin, LifecycleNode):
@@ -100,11 +98,22 @@ class HiorsLifecycleNode(_HiorsMixin, LifecycleNode):
     def __init__(self, name: str, hardware_id: str = "", **kwargs: Any) -> None:
         LifecycleNode.__init__(self, name, **kwargs)
         self.diagnostics = Diagnostics(self, hardware_id)
+        Offers(self, self.diagnostics)
 
 
 def _ask_for_realtime() -> None:
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
+
+
+def settle() -> None:
+    """Leave all objects that live now out of Python's garbage collection for good.
+
+    A full collection looks through everything that was imported and holds all threads of the
+    node meanwhile: about 6 ms with rclpy and numpy, 110 ms with torch and transformers.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def run_node(
@@ -132,6 +141,7 @@ def run_node(
     spinner = SingleThreadedExecutor()
     try:
         node = factory()
+        settle()
         spinner.add_node(node)
         while not stop.is_set():
             spinner.spin_once(timeout_sec=0.2)
