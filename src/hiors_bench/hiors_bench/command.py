@@ -76,6 +76,8 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser) -> argparse.Name
     budget.add_argument("--frames", type=int, help="collected online, 0.1 s each (3000)")
     budget.add_argument("--episodes", type=int, help="collected online instead")
     add("--demonstrations", type=int, help="that every arm starts from (5)")
+    add("--start-steps", type=int, help="gradient steps on the demonstrations alone (1500)")
+    add("--utd", type=float, help="gradient steps for each frame collected (1)")
     add("--evaluations", type=int, help="episodes of the last evaluation (100)")
     add("--smoke", action="store_true", help="one tiny run of each arm, about two minutes")
     add("--jobs", type=int, default=cores(), help=f"processes at a time ({cores()}, the cores)")
@@ -96,12 +98,13 @@ def design(options: argparse.Namespace) -> BenchSettings:
     base = SMOKE if options.smoke else BenchSettings()
     changes = {
         name: value
-        for name in ("demonstrations", "frames", "episodes", "evaluations")
+        for name in ("demonstrations", "start_steps", "frames", "episodes", "evaluations", "utd")
         if (value := getattr(options, name)) is not None
     }
     for name, value in changes.items():
-        if value < 1:
-            raise InvalidValue(f"--{name} must be at least 1, got {value}")
+        if name != "utd" and value < 1:
+            option = name.replace("_", "-")
+            raise InvalidValue(f"--{option} must be at least 1, got {value}")
     if "episodes" in changes:
         changes["frames"] = 0
     elif "frames" in changes:

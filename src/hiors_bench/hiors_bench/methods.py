@@ -14,6 +14,8 @@ from hiors_core.task import Task
 from hiors_learner.agent import Actor, Agent, AgentSpec
 from hiors_learner.agent_policy import AgentPolicy
 from hiors_learner.agents import make_agent
+from hiors_learner.baselines.qchunk import QChunkSettings
+from hiors_learner.baselines.sac import SacSettings
 from hiors_learner.distill import DistillSettings
 from hiors_learner.episodes import TrajectoryReader
 from hiors_learner.settings import LearnerSettings
@@ -21,6 +23,8 @@ from hiors_learner.trajectory import Trajectory
 from hiors_policy.network import NetworkSettings
 
 HI_ORS = "hi_ors"
+_OTHERS = {"hil_serl": SacSettings, "qc": QChunkSettings, "qc_fql": QChunkSettings}
+"""Values of the methods that pace themselves; as their authors chose them, but for the pace."""
 EVERYTHING = -1e9
 """m of eq. 3 that every return reaches."""
 
@@ -53,7 +57,8 @@ class Pupil:
 
 def agent_of(world: Values, arm: Arm, seed: int) -> Agent:
     """Return the agent of an arm with weights from the seed."""
-    settings = distillation(world, arm) if arm.method == HI_ORS else None
+    others = _OTHERS.get(arm.method)
+    settings = others(utd=world.settings.utd) if others else distillation(world, arm)
     return make_agent(arm.method, world.spec, settings, seed)
 
 

@@ -143,8 +143,14 @@ def test_the_design_is_the_frozen_one_unless_options_change_it() -> None:
     by_episodes = design(options("--episodes", "6"))
     assert (by_episodes.frames, by_episodes.episodes) == (0, 6)
     assert design(options("--evaluations", "7")).evaluations == 7
+    paced = design(options("--utd", "2.5", "--start-steps", "40"))
+    assert (paced.utd, paced.start_steps) == (2.5, 40)
     with pytest.raises(InvalidValue, match="--frames must be at least 1, got 0"):
         design(options("--frames", "0"))
+    with pytest.raises(InvalidValue, match="--start-steps must be at least 1, got 0"):
+        design(options("--start-steps", "0"))
+    with pytest.raises(InvalidValue, match="utd must be within 0"):
+        design(options("--utd", "nan"))
     with pytest.raises(InvalidValue, match="--jobs must be at least 1"):
         options("--jobs", "0")
 
