@@ -49,12 +49,12 @@ def people_nodes(run: Run) -> Iterator[NodeSpec]:
 
 
 def _leader(run: Run) -> Iterator[NodeSpec]:
-    leader = node_section(run.robot_file, "leader", "simulated")
+    leader = node_section(run.robot_file, "leader", optional="simulated")
     if leader is None:
         raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
     parameters = dict(leader.parameters)
     if run.args.sim:
-        unit = node_parameters(leader.more["simulated"], f"{leader.where}.simulated")
+        unit = node_parameters(leader.more.get("simulated"), f"{leader.where}.simulated")
         ports = {f"{arm}.port": run.folder / "devices" / f"{arm}_leader" for arm in run.arms}
         sim = {**unit, **ports}
         parameters |= sim

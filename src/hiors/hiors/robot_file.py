@@ -29,11 +29,13 @@ class NodeSection:
     more: Mapping[str, Any]
 
 
-def node_section(robot_file: Path, name: str, *more: str) -> NodeSection | None:
+def node_section(
+    robot_file: Path, name: str, *more: str, optional: str = ""
+) -> NodeSection | None:
     """Return a section that names a node; ``None`` when the file has none of that name.
 
     Args:
-        more: other keys that it must have.
+        more: other keys that it must have. optional: one that it may have.
 
     Raises:
         InvalidValue: when a key is missing or a value is of another kind.
@@ -43,13 +45,13 @@ def node_section(robot_file: Path, name: str, *more: str) -> NodeSection | None:
     if data is None:
         return None
     where = f"{robot_file}: {name}"
-    own = section(data, where, {"package", "executable", *more}, {"parameters"})
+    own = section(data, where, {"package", "executable", *more}, {"parameters", optional} - {""})
     return NodeSection(
         where=where,
         package=str(own["package"]),
         executable=str(own["executable"]),
         parameters=node_parameters(own.get("parameters", {}), f"{where}.parameters"),
-        more={key: own[key] for key in more},
+        more={key: own[key] for key in (*more, optional) if key in own},
     )
 
 

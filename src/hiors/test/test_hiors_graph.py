@@ -135,11 +135,17 @@ def test_a_node_that_is_described_wrongly_is_refused_with_the_place(
     assert f"lab.yaml: {section}" in str(error.value)
 
 
-def test_a_simulated_leader_is_described_by_a_mapping(tmp_path: Path) -> None:
+@pytest.mark.parametrize("simulated", [{}, {"simulated": ["left.offsets"]}])
+def test_only_a_simulated_leader_needs_to_be_described_and_by_a_mapping(
+    tmp_path: Path, simulated: dict[str, object]
+) -> None:
     data = yaml.safe_load(config_file("robots", "xtrainer").read_text(encoding="utf-8"))
-    data["leader"]["simulated"] = ["left.offsets"]
+    del data["leader"]["simulated"]
+    data["leader"] |= simulated
     path = tmp_path / "lab.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    real = build_graph(args(tmp_path, robot=str(path), sim=False, teleop="leader"))
+    assert [n.executable for n in real.nodes if n.name == "leader"] == ["leader_node"]
     with pytest.raises(InvalidValue, match=r"leader\.simulated must be a mapping"):
         build_graph(args(tmp_path, robot=str(path), teleop="leader"))
 
