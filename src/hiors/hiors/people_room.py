@@ -49,7 +49,7 @@ def people_nodes(run: Run) -> Iterator[NodeSpec]:
 
 
 def _leader(run: Run) -> Iterator[NodeSpec]:
-    leader = node_section(run.robot_file, "leader", optional="simulated")
+    leader = node_section(run.robot_file, "leader", optional=["simulated"])
     if leader is None:
         raise InvalidValue(f"{run.robot_file} has no section 'leader': teleop:=leader needs one.")
     parameters = dict(leader.parameters)

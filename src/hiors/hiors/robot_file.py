@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sections of a robot file that name nodes: its driver, its cameras, its leader arms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,12 @@ class NodeSection:
 
 
 def node_section(
-    robot_file: Path, name: str, *more: str, optional: str = ""
+    robot_file: Path, name: str, *more: str, optional: Sequence[str] = ()
 ) -> NodeSection | None:
     """Return a section that names a node; ``None`` when the file has none of that name.
 
     Args:
-        more: other keys that it must have. optional: one that it may have.
+        more: other keys that it must have. optional: those that it may have.
 
     Raises:
         InvalidValue: when a key is missing or a value is of another kind.
@@ -45,13 +45,13 @@ def node_section(
     if data is None:
         return None
     where = f"{robot_file}: {name}"
-    own = section(data, where, {"package", "executable", *more}, {"parameters", optional} - {""})
+    own = section(data, where, {"package", "executable", *more}, {"parameters", *optional})
     return NodeSection(
         where=where,
         package=str(own["package"]),
         executable=str(own["executable"]),
         parameters=node_parameters(own.get("parameters", {}), f"{where}.parameters"),
-        more={key: own[key] for key in (*more, optional) if key in own},
+        more={key: own[key] for key in (*more, *optional) if key in own},
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
+
+from hiors_ros import qos
 
 _PATIENCE = 3
 """Publications without anything to tell before a node says at least that it runs."""
@@ -32,9 +33,8 @@ class Diagnostics:
         self._statuses: dict[str, DiagnosticStatus] = {}
         self._silence = 0
         self._checks: list[Callable[[], None]] = []
-        untold = PublisherEventCallbacks(use_default_callbacks=False)
         self._publisher = node.create_publisher(
-            DiagnosticArray, "/diagnostics", 10, event_callbacks=untold
+            DiagnosticArray, "/diagnostics", 10, event_callbacks=qos.UNTOLD
         )
         self._timer = node.create_timer(1.0, self._turn)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import rclpy
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
@@ -49,12 +49,8 @@ class _HiorsMixin(Node):
         parameters.refuse_unknown(self)
 
     def advertise(self, kind: Any, topic: str) -> Publisher:
-        """Create a publisher with the topic's quality of service from the table.
-
-        Of a mismatch the subscriber tells.
-        """
-        untold = PublisherEventCallbacks(use_default_callbacks=False)
-        return self.create_publisher(kind, topic, qos.profile(topic), event_callbacks=untold)
+        """Create a publisher with the topic's quality of service from the table."""
+        return self.create_publisher(kind, topic, qos.profile(topic), event_callbacks=qos.UNTOLD)
 
     def subscribe(
         self,

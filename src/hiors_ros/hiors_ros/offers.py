@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether those who publish what a node hears offer what it asks for; else nothing arrives.
 
-DDS can tell of it by events, too. Each is one more thing that rclpy waits for at every turn: with
-eight subscriptions and eight publishers they were a third of a node's processor time.
+DDS can tell of it by events, too, but each is one more thing that rclpy waits for at every turn.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quality of service of every topic of hiors, in one table (REP-2003 where it speaks)."""
 
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from hiors_core.errors import UnknownName
@@ -13,6 +14,9 @@ def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoS
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
 
+
+UNTOLD = PublisherEventCallbacks(use_default_callbacks=False)
+"""Of a publisher that some subscriber cannot hear: the subscriber tells, see hiors_ros.offers."""
 
 IMAGE = _profile(1, reliable=False)
 STATE = _profile(10, reliable=False)
