@@ -24,7 +24,7 @@ from hiors_bench.settings import BenchSettings
 from hiors_bench.two_tasks import twice
 from hiors_bench.world import Seeds, World
 from hiors_core.durable import write_atomic
-from hiors_learner.agent import Agent
+from hiors_learner.agent import Agent, Intake
 from hiors_learner.reward_training import examples, judged, train_reward
 from hiors_learner.trajectory import Trajectory
 from hiors_policy.reward import RewardSettings
@@ -198,6 +198,8 @@ class _Course:
     episodes: int = 0
     accepted: int = 0
     successes: int = 0
+    transitions: int = 0
+    rows: int = 0
     steps: int = 0
     message: str = ""
     reasons: Counter[str] = field(default_factory=Counter)
@@ -223,6 +225,8 @@ class _Course:
             "episodes": self.episodes,
             "accepted": self.accepted,
             "successes": self.successes,
+            "transitions": self.transitions,
+            "rows": self.rows,
             "rejected": dict(self.reasons.most_common(8)),
             "status": status or "finished",
         }
@@ -248,11 +252,10 @@ class _Course:
     def _try(self) -> None:
         """Let the policy try once, with the person watching, and offer the episode."""
         tried = self.source.attempt()
-        intake = self.agent.add(self.judge(tried))
+        intake = self._add(self.judge(tried))
         self.frames += len(tried.trajectory)
         self.human_frames += tried.trajectory.human_frames
         self.episodes += 1
-        self.accepted += intake.accepted
         self.successes += tried.success
         if not intake.accepted:
             self.reasons.update(_kind(reason) for reason in intake.reasons)
@@ -260,11 +263,19 @@ class _Course:
     def _clone(self) -> None:
         """Let the person demonstrate once more."""
         shown = self.source.demonstration(self.source.seeds.extra)
-        self.agent.add(shown.trajectory)
+        self._add(shown.trajectory)
         self.frames, self.human_frames = self.source.frames, self.source.frames
         self.episodes += 1
-        self.accepted += 1
         self.successes += 1
+
+    def _add(self, trajectory: Trajectory) -> Intake:
+        """Offer an episode to the agent."""
+        intake = self.agent.add(trajectory)
+        if intake.accepted:
+            self.accepted += 1
+            self.transitions += len(trajectory.marks)
+            self.rows += intake.rows
+        return intake
 
     def _train(self, due: int) -> None:
         """Do the gradient steps that are due; other methods pace themselves."""

@@ -16,6 +16,8 @@ KEYS = {
     "episodes": "online episodes",
     "accepted": "of them, accepted",
     "successes": "of them, successful",
+    "transitions": "logged in the accepted episodes",
+    "rows": "of them, trained on: what passes the filters (every frame where values are learned)",
     "rejected": "most common reasons, and how often each",
     "status": "finished, or what went wrong",
     "beside": "success at a second task of the same policy: task, k, n",

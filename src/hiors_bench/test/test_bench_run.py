@@ -52,6 +52,7 @@ def test_a_run_is_the_same_when_it_is_repeated(started: BenchFolder) -> None:
     assert [w["seconds"] for w in first["within"]] == [1.2, 12.0]
     assert first["steps"] == first["frames"] > first["human_frames"] >= 0
     assert first["episodes"] == 1
+    assert 0 < first["rows"] < first["transitions"] < first["frames"]
     assert [p["frames"] for p in first["curve"]] == [0, first["frames"]]
     assert first["cpu_s"] > 0.0
 
