@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +29,12 @@ from hiors_core.robot import RobotModel
 from hiors_policy import embodiment
 from hiors_policy.canned import TOLERANCE, chunk_difference, run_canned
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
+from hiors_policy.hashes import Hashes, hashes_of
 from hiors_policy.learnable import Learnable
 from hiors_policy.manifest import CheckpointManifest, Expectation, from_json, mismatches, to_json
 from hiors_policy.network import NetworkSettings
 from hiors_policy.rooms import Rooms
-from hiors_policy.tensor_file import Content, Hashes, finite, hashes_of, read_hashed
+from hiors_policy.tensor_file import Content, finite, read_hashed
 
 MODEL = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -181,17 +183,21 @@ def _manifest(
     data_ids: tuple[str, ...],
     clock: Clock | None,
 ) -> CheckpointManifest:
-    settings, hashes = policy.settings, hashes_of(data)
+    settings = policy.settings
+    with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
+        whole = pool.submit(hashlib.sha256, data)
+        hashes = hashes_of(data)
     return CheckpointManifest(
         version=version,
         step=step,
         parent=parent,
         created=(clock or SteadyClock()).now(),
         data_ids=data_ids,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=whole.result().hexdigest(),
         size=len(data),
         part_size=hashes.length,
         parts=hashes.parts,
+        part_hash=hashes.kind,
         architecture={
             "name": ARCHITECTURES[settings.network.head],
             "binary_gripper": settings.binary_gripper,
@@ -244,11 +250,14 @@ def _read(path: Path, manifest: CheckpointManifest, rooms: Rooms | None) -> Cont
         size = path.stat().st_size
         if size != manifest.size or size > _MAX_BYTES:
             raise IntegrityError(f"{path} is {size} bytes long instead of {manifest.size}")
-        if manifest.parts:
+        length, parts = manifest.part_size, manifest.parts
+        if parts:
             with suppress(IntegrityError):
-                return read_hashed(path, Hashes(manifest.part_size, manifest.parts), rooms)
+                expected = Hashes(kind=manifest.part_hash, length=length, parts=parts)
+                return read_hashed(path, expected, rooms)
         # Who changed the weights may know of this hash only.
-        return read_hashed(path, Hashes(max(size, 1), (manifest.sha256,)), rooms)
+        whole = Hashes(kind="sha256", length=max(size, 1), parts=(manifest.sha256,))
+        return read_hashed(path, whole, rooms)
     except OSError as error:
         raise IntegrityError(f"Cannot read {path}: {error}") from error
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hiors_core.errors import IntegrityError
+from hiors_core.errors import IntegrityError, UnknownName
 from hiors_core.names import check_version
 from hiors_core.robot import RobotModel
 from hiors_policy.embodiment import differences
+from hiors_policy.hashes import HASHERS
 from hiors_policy.policy import PolicySpec
 
 FORMAT = 2
@@ -30,8 +31,10 @@ class CheckpointManifest:
             vector.
         robot: description of the robot (hiors_policy.embodiment).
         check: seed and chunk (H, A) of the canned observation.
-        part_size, parts: SHA-256 of each so many bytes of model.safetensors, so that several
-            threads can hash it; empty: it is hashed as a whole.
+        part_size, parts: hash of each so many bytes of model.safetensors, so that several threads
+            can hash it; empty: it is hashed as a whole.
+        part_hash: name of the hash of the parts, blake3 or (where an older manifest names none)
+            sha256.
     """
 
     version: str
@@ -48,6 +51,7 @@ class CheckpointManifest:
     check: Mapping[str, Any]
     part_size: int = 0
     parts: tuple[str, ...] = ()
+    part_hash: str = "sha256"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ def to_json(manifest: CheckpointManifest) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> CheckpointManifest:
-    """Return the manifest, or raise IntegrityError naming what is wrong."""
+    """Return the manifest, or raise IntegrityError or UnknownName for what is wrong."""
     body = dict(data)
     if body.pop("format", None) != FORMAT:
         raise IntegrityError(
@@ -137,6 +141,8 @@ def from_json(data: Mapping[str, Any]) -> CheckpointManifest:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"manifest is not complete: {error!r}") from error
+    if (kind := str(manifest.part_hash)) not in HASHERS:
+        raise UnknownName("part_hash", kind, HASHERS, "In the manifest.")
     check_version(manifest.version)
     return manifest
 

@@ -3,7 +3,6 @@
 of the very bytes that were hashed. Knows no names and no network.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hiors_core.errors import IntegrityError
+from hiors_policy.hashes import HASHERS, THREADS, Hashes
 from hiors_policy.rooms import Rooms
 
 KINDS = {
@@ -26,12 +26,8 @@ KINDS = {
 }  # fmt: skip
 """Number formats by their name in the file."""
 
-PART = 1 << 24
-"""Bytes that have a hash of their own."""
-
 _BLOCK = 1 << 20
 """Bytes read at once: they are hashed while they are in the processor's cache."""
-_THREADS = min(4, os.cpu_count() or 1)
 _LENGTH = 8
 _MAX_HEADER = 100_000_000
 _ALIGNED = 64
@@ -46,14 +42,6 @@ class Place:
     shape: tuple[int, ...]
     begin: int
     end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hashes:
-    """SHA-256 of a file's parts, in order. length: of each but the last [bytes]."""
-
-    length: int
-    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +68,6 @@ class Content:
         return part.view(place.kind).view(place.shape)
 
 
-def hashes_of(data: bytes, length: int = PART) -> Hashes:
-    """Return the hashes of a file's content, reckoned on several threads."""
-    view = memoryview(data)
-    parts = [view[start : start + length] for start in range(0, len(view), length)]
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="sha256") as pool:
-        return Hashes(length, tuple(pool.map(_sha256, parts)))
-
-
 def read_hashed(path: Path, expected: Hashes, rooms: Rooms | None = None) -> Content:
     """Read a file into memory on several threads, each of which hashes what it has read, or raise
     IntegrityError unless the hashes are those expected.
@@ -101,33 +81,29 @@ def read_hashed(path: Path, expected: Hashes, rooms: Rooms | None = None) -> Con
     view = data.numpy().data
 
     def read(start: int) -> str:
-        digest, done, end = hashlib.sha256(), start, min(start + length, size)
+        hasher, done, end = HASHERS[expected.kind](), start, min(start + length, size)
         while done < end and (
             count := os.preadv(descriptor, [view[done : min(done + _BLOCK, end)]], done)
         ):
-            digest.update(view[done : done + count])
+            hasher.update(view[done : done + count])
             done += count
         if done < end:
             raise IntegrityError(f"{path} became shorter while it was read")
-        return digest.hexdigest()
+        return hasher.hexdigest()
 
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="sha256") as pool:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="hash") as pool:
             found = list(pool.map(read, range(0, size, max(length, 1))))
     finally:
         os.close(descriptor)
     for number, (has, wanted) in enumerate(zip(found, expected.parts, strict=True)):
         if has != wanted:
             raise IntegrityError(
-                f"{path} is damaged: SHA-256 {has} instead of {wanted} from byte"
+                f"{path} is damaged: {expected.kind} {has} instead of {wanted} from byte"
                 f" {number * length} on"
             )
     return Content(path, data)
-
-
-def _sha256(data: memoryview) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _room(path: Path, size: int, rooms: Rooms) -> Tensor:

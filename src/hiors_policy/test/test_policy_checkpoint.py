@@ -21,6 +21,7 @@ from hiors_core.durable import read_document, write_document
 from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
 from hiors_policy import checkpoint
 from hiors_policy.checkpoint import load_checkpoint, load_policy, read_latest, save_checkpoint
+from hiors_policy.hashes import hashes_of
 from hiors_policy.manifest import Expectation, expect_spec
 
 
@@ -115,7 +116,7 @@ def test_a_flipped_bit_is_refused(folder: Path, place: float):
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1
     path.write_bytes(data)
-    with pytest.raises(IntegrityError, match="SHA-256"):
+    with pytest.raises(IntegrityError, match="is damaged: sha256"):
         load_policy(folder)
 
 
@@ -276,7 +277,28 @@ def test_the_hash_of_the_whole_is_enough(folder: Path, parts):
     retell(folder, **parts)
     load_checkpoint(folder)
     retell(folder, **parts, sha256="0" * 64)
-    with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
+    with pytest.raises(IntegrityError, match="is damaged: sha256"):
+        load_checkpoint(folder)
+
+
+def test_parts_are_hashed_as_the_manifest_says_and_an_old_one_means_sha256(folder: Path):
+    manifest = read_document(folder / checkpoint.MANIFEST)
+    assert manifest["part_hash"] == "blake3"
+    data = (folder / checkpoint.MODEL).read_bytes()
+    parts = list(hashes_of(data, 1000, "sha256").parts)
+    del manifest["part_hash"]
+    old = {**manifest, "part_size": 1000, "parts": parts, "sha256": "0" * 64}
+    write_document(folder / checkpoint.MANIFEST, old)
+    load_checkpoint(folder)
+    retell(folder, part_hash="blake3")
+    with pytest.raises(IntegrityError, match="is damaged"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("kind", ["blake", "", None, ["sha256"]])
+def test_a_hash_that_nobody_knows_is_refused(folder: Path, kind):
+    retell(folder, part_hash=kind)
+    with pytest.raises(IntegrityError, match=r"Unknown part_hash.*Allowed: blake3, sha256"):
         load_checkpoint(folder)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Safetensors files as this package reads them, against the format's own library."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,15 +11,9 @@ import torch
 
 from hiors_core.durable import sha256_file
 from hiors_core.errors import IntegrityError
+from hiors_policy.hashes import HASHERS, Hashes, hashes_of
 from hiors_policy.rooms import Rooms
-from hiors_policy.tensor_file import (
-    Content,
-    Hashes,
-    finite,
-    hashes_of,
-    read_hashed,
-    read_places,
-)
+from hiors_policy.tensor_file import Content, finite, read_hashed, read_places
 
 TENSORS = {
     "a": torch.arange(12, dtype=torch.float32).view(3, 4),
@@ -38,16 +33,21 @@ def file(tmp_path: Path) -> Path:
 
 def read(path: Path, rooms: Rooms | None = None) -> Content:
     """Read a file, expecting the hash that it has as a whole."""
-    return read_hashed(path, Hashes(max(1, path.stat().st_size), whole(path)), rooms)
+    return read_hashed(path, hashes(max(1, path.stat().st_size), *whole(path)), rooms)
+
+
+def hashes(length: int, *parts: str) -> Hashes:
+    return Hashes(kind="sha256", length=length, parts=parts)
 
 
 def whole(path: Path) -> tuple[str, ...]:
     return (sha256_file(path),) if path.stat().st_size else ()
 
 
+@pytest.mark.parametrize("kind", HASHERS)
 @pytest.mark.parametrize("length", [1, 100, 1 << 20])
-def test_it_reads_what_the_formats_own_library_wrote(file: Path, length: int):
-    tensors = read_hashed(file, hashes_of(file.read_bytes(), length)).tensors()
+def test_it_reads_what_the_formats_own_library_wrote(file: Path, length: int, kind: str):
+    tensors = read_hashed(file, hashes_of(file.read_bytes(), length, kind)).tensors()
     assert tensors.keys() == TENSORS.keys() == read_places(file).keys()
     for name, tensor in tensors.items():
         assert tensor.dtype == TENSORS[name].dtype
@@ -66,13 +66,28 @@ def test_tensors_are_aligned_and_the_large_ones_are_not_copied(tmp_path: Path):
 
 
 def test_another_hash_is_damage(file: Path):
-    with pytest.raises(IntegrityError, match="is damaged: SHA-256"):
-        read_hashed(file, Hashes(file.stat().st_size, ("0" * 64,)))
+    with pytest.raises(IntegrityError, match=r"is damaged: sha256 .* instead of 0000"):
+        read_hashed(file, hashes(file.stat().st_size, "0" * 64))
 
 
-def test_a_flipped_bit_in_any_part_is_damage(file: Path):
+def test_hashes_of_another_kind_are_damage(file: Path):
+    found = hashes_of(file.read_bytes(), kind="blake3")
+    with pytest.raises(IntegrityError, match="is damaged: sha256"):
+        read_hashed(file, dataclasses.replace(found, kind="sha256"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "digest"), [("blake3", "6437b3ac38465133"), ("sha256", "ba7816bf8f01cfea")]
+)
+def test_a_hash_is_what_its_name_says(kind: str, digest: str):
+    (part,) = hashes_of(b"abc", kind=kind).parts
+    assert part.startswith(digest)
+
+
+@pytest.mark.parametrize("kind", HASHERS)
+def test_a_flipped_bit_in_any_part_is_damage(file: Path, kind: str):
     data = file.read_bytes()
-    expected = hashes_of(data, 64)
+    expected = hashes_of(data, 64, kind)
     for place in range(0, len(data), 40):
         file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises(IntegrityError, match=f"from byte {place // 64 * 64} on"):
@@ -82,7 +97,7 @@ def test_a_flipped_bit_in_any_part_is_damage(file: Path):
 @pytest.mark.parametrize("length", [0, -1, 1, 10**9])
 def test_hashes_that_leave_bytes_out_are_refused(file: Path, length: int):
     with pytest.raises(IntegrityError, match="do not cover"):
-        read_hashed(file, Hashes(length, ("0" * 64,) * 3))
+        read_hashed(file, hashes(length, *("0" * 64,) * 3))
 
 
 def test_memory_is_used_again_once_no_tensor_of_it_is_left(file: Path):
