@@ -129,9 +129,7 @@ def load_checkpoint(
     if manifest.architecture.get("name") == PI0:
         large: Learnable = _pi0().load_policy(path, expect, device=device)
         return Checkpoint(policy=large, manifest=manifest, folder=path)
-    # The bytes that were hashed are those that are used.
-    content = _read(path / MODEL, manifest, rooms)
-    policy = _restore(manifest, robot, path, content)
+    policy = _restore(manifest, robot, path, rooms)
     return Checkpoint(policy=policy, manifest=manifest, folder=path)
 
 
@@ -263,13 +261,24 @@ def _read(path: Path, manifest: CheckpointManifest, rooms: Rooms | None) -> Cont
 
 
 def _restore(
-    manifest: CheckpointManifest, robot: RobotModel, path: Path, found: Content
+    manifest: CheckpointManifest, robot: RobotModel, path: Path, rooms: Rooms | None
 ) -> FlowPolicy:
-    tensors = found.tensors()
-    with _Unfilled():
-        policy = _build(manifest, robot, path)
-    _fill(policy, tensors, path)
-    difference = chunk_difference(policy, manifest.check)
+    """Build the network while its weights are read, and try it while they are looked at for NaN;
+    return it once all of that is right.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="weights") as pool:
+        reading = pool.submit(_read, path / MODEL, manifest, rooms)
+        with _Unfilled():
+            policy = _build(manifest, robot, path)
+        # The bytes that were hashed are those that are used.
+        tensors = reading.result().tensors()
+        _fill(policy, tensors, path)
+        looking = pool.submit(_refuse_nan, tensors, str(path / MODEL))
+        try:
+            difference = chunk_difference(policy, manifest.check)
+        finally:
+            # Weights that are not finite explain any other trouble.
+            looking.result()
     if not difference <= TOLERANCE:
         raise IntegrityError(
             f"Checkpoint {path} gives another chunk for the canned observation than when it was"
@@ -301,7 +310,6 @@ def _fill(policy: FlowPolicy, tensors: Mapping[str, Tensor], path: Path) -> None
     ]
     if found:
         raise IntegrityError(f"{path / MODEL} has other weights: {'; '.join(found)}")
-    _refuse_nan(tensors, str(path / MODEL))
     # Assigned, not copied: the bytes that were read become the weights.
     policy.network.load_state_dict(dict(tensors), assign=True)
 

@@ -149,6 +149,18 @@ def test_weights_that_are_not_finite_are_refused(folder: Path):
         load_policy(folder)
 
 
+def test_weights_that_are_not_finite_explain_any_other_trouble(folder: Path, monkeypatch):
+    def fails(*_):
+        raise InvalidValue("the trial failed")
+
+    monkeypatch.setattr(checkpoint, "chunk_difference", fails)
+    with pytest.raises(InvalidValue, match="the trial failed"):
+        load_policy(folder)
+    reweigh(folder, lambda t: t["field.norm.bias"].fill_(float("nan")))
+    with pytest.raises(IntegrityError, match="not finite"):
+        load_policy(folder)
+
+
 def test_weights_that_are_not_finite_are_not_even_saved(tmp_path: Path):
     policy = state_policy()
     with torch.no_grad():
