@@ -4,13 +4,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiors_core.checkpoints import LATEST, MANIFEST, MODEL
 from hiors_core.durable import read_document, read_json
 from hiors_core.errors import IntegrityError, InvalidValue
 from hiors_core.names import check_version
-
-LATEST = "latest.json"
-MODEL = "model.safetensors"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

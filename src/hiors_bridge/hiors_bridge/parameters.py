@@ -83,6 +83,14 @@ class BridgeParameters:
         Doc("Size above which the oldest rejected episodes are deleted [GiB]; 0: never."),
         Range(0.0, 1e6),
     ] = 0.0
+    checkpoint_limit_gib: Annotated[
+        float,
+        Doc(
+            "Size above which the oldest checkpoints from a learner on another machine are"
+            " deleted, but for the three newest [GiB]; 0: never."
+        ),
+        Range(0.0, 1e6),
+    ] = 50.0
 
 
 def acceptance_rule(parameters: BridgeParameters, task: Task) -> AcceptanceRule:

@@ -20,6 +20,7 @@ class Remote:
             address=parameters.learner,
             actor=parameters.actor,
             keys=Path(parameters.keys).expanduser() if parameters.keys else None,
+            checkpoint_limit=int(parameters.checkpoint_limit_gib * 2**30),
         )
         self._actor = Actor(link, Path(parameters.checkpoints), settings, SteadyClock())
         self._stop = threading.Event()

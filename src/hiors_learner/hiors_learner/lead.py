@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import select
 
+from hiors_core.checkpoints import make_room
 from hiors_core.clock import Clock, to_ns
 from hiors_core.errors import HiorsError, InvalidValue
 from hiors_core.store import EpisodeStore
@@ -164,6 +165,7 @@ class OnlineLead:
         ids = [i for kind in KINDS for i in self._ids[kind]]
         manifest = self._publisher.publish(self._checkpoints, engine.average, engine.steps, ids)
         self._checkpoint, self._published = manifest.version, engine.steps
+        make_room(self._checkpoints, int(self._settings.output.checkpoint_limit_gib * 2**30))
 
 
 class OfflineLead:

@@ -170,6 +170,8 @@ class OutputSettings:
         publish_every: steps between checkpoints for the policy. publish_paced: steps that make a
             checkpoint worth while when the data pay for no more.
         save_every: steps between states to resume from. keep: how many of those stay.
+        checkpoint_limit_gib: size above which the oldest checkpoints are deleted, but for the
+            three newest [GiB]; 0: never.
         log_every: steps that one line of metrics.jsonl sums up.
         tensorboard: write the same as TensorBoard's events, into learner/tensorboard of the run.
         peak_tflops: what one device can do in the precision of the training [10¹² FLOP/s], for
@@ -180,6 +182,7 @@ class OutputSettings:
     publish_paced: int = 20
     save_every: int = 500
     keep: int = 2
+    checkpoint_limit_gib: float = 50.0
     log_every: int = 20
     tensorboard: bool = True
     peak_tflops: float = 0.0
@@ -187,6 +190,7 @@ class OutputSettings:
     def __post_init__(self) -> None:
         for name in ("publish_every", "publish_paced", "save_every", "keep", "log_every"):
             within(f"output.{name}", getattr(self, name), 1, 10**9)
+        within("output.checkpoint_limit_gib", self.checkpoint_limit_gib, 0.0, 1e6)
         within("output.peak_tflops", self.peak_tflops, 0.0, 1e6)
 
 

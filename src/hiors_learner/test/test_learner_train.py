@@ -128,6 +128,21 @@ def test_the_life_of_a_learner(tmp_path: Path):
     assert not list((run / "checkpoints").glob("v*.*")), "no step is published twice"
 
 
+@pytest.mark.timeout(400)
+def test_old_checkpoints_make_room_for_new_ones(tmp_path: Path):
+    run = tmp_path / "run"
+    output = {"publish_every": 5, "checkpoint_limit_gib": 1e-9}
+    config = settings_file(tmp_path, output=output)
+    announce(run, record(EpisodeStore(run / "store"), "e1", seconds=4.0))
+    with learner(run, config) as process:
+        until(process, lambda: in_state(run, process, State.PACED))
+        stop(process)
+    kept = sorted((run / "checkpoints").glob("v*"))
+    steps = [load_checkpoint(folder).manifest.step for folder in kept]
+    assert len(steps) == 3
+    assert steps[-1] == status(run)["step"] >= 20, "at least four were published"
+
+
 def offline(tmp_path: Path, config: Path, out: Path, ranks: int | None = None) -> str:
     words = [*arguments(config), "--steps", "6", "--demos", str(tmp_path / "demos")]
     words += ["--out", str(out)]

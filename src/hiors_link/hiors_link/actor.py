@@ -37,6 +37,7 @@ class ActorSettings:
     keys: folder of keys; without, the learner must be on this machine.
     period: between two questions what is new [s].
     silence: without an answer for so long, the connection is made anew [s].
+    checkpoint_limit: size above which the oldest checkpoints go [bytes]; 0: never.
     """
 
     address: str
@@ -44,6 +45,7 @@ class ActorSettings:
     keys: Path | None = None
     period: float = 0.1
     silence: float = 5.0
+    checkpoint_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Actor:
         self._link, self._settings, self._clock = link, settings, clock
         self._curve = _curve(settings)
         self._uploads = Uploads(link, settings.actor, Pace())
-        self._downloads = Downloads(checkpoints, settings.actor, Pace())
+        self._downloads = Downloads(checkpoints, settings.actor, Pace(), settings.checkpoint_limit)
         self._known = {entry.episode_id for entry in link.ledger()}
         self._ledger = 0
         self._run = self._instance = ""

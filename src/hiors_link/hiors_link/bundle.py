@@ -11,8 +11,6 @@ from pathlib import Path
 
 from hiors_core.errors import InvalidValue
 
-LATEST, MODEL, MANIFEST = "latest.json", "model.safetensors", "manifest.json"
-"""Files of checkpoints: the first names the newest, the others every checkpoint has."""
 _PIECE = 1 << 16
 """Bytes written at once. ext4 keeps a write of 2 MiB in one large page, and a virtual machine may
 have to ask its host for each of those: 500 MB then took 1.6 s of processor time, and 0.2 so.

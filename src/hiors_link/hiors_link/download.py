@@ -10,11 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hiors_core.checkpoints import LATEST, MANIFEST, MODEL, make_room
 from hiors_core.clock import to_ns
 from hiors_core.durable import read_json, sha256_file, write_document
 from hiors_core.errors import HiorsError, IntegrityError
 from hiors_core.names import check_version
-from hiors_link.bundle import LATEST, MANIFEST, MODEL, Bundle
+from hiors_link.bundle import Bundle
 from hiors_link.messages import Message, make
 from hiors_link.pace import WINDOW, Pace
 from hiors_link.upload import Send
@@ -39,11 +40,14 @@ class _Current:
 
 @dataclass(slots=True)
 class Downloads:
-    """Keeps ``checkpoints`` at the learner's newest version."""
+    """Keeps ``checkpoints`` at the learner's newest version, and old ones within ``most`` [bytes],
+    0 for no limit.
+    """
 
     checkpoints: Path
     actor: str
     pace: Pace
+    most: int = 0
     problem: str = ""
     _current: _Current | None = None
     _have: tuple[str, str] = ("", "")
@@ -166,6 +170,7 @@ class Downloads:
         content = {"version": final.name, "path": str(final.absolute()), "sha256": sha256}
         write_document(self.checkpoints / LATEST, content, "latest", sync=False)
         self._have, self.problem = (final.name, sha256), ""
+        make_room(self.checkpoints, self.most)
 
     def _newest_here(self) -> tuple[str, str]:
         # A download is not synced: after a power cut the newest may be damaged, and is fetched

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hiors_core.checkpoints import LATEST, MANIFEST, MODEL
 from hiors_core.clock import Clock, to_ns
 from hiors_core.durable import read_document, write_document
 from hiors_core.errors import HiorsError, IntegrityError, UnknownName
 from hiors_core.link import LedgerEntry, Link
 from hiors_core.names import check_version
-from hiors_link.bundle import LATEST, MANIFEST, MODEL, Bundle, bundle_of
+from hiors_link.bundle import Bundle, bundle_of
 from hiors_link.incoming import ROBOTS
 from hiors_link.messages import FORMAT, MAX_ENTRIES, MAX_FILES
 

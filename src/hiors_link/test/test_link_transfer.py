@@ -94,6 +94,20 @@ def test_a_robot_gets_the_newest_checkpoint_only(tmp_path: Path):
     server.close()
 
 
+def test_old_checkpoints_on_the_robot_make_room_for_new_ones(tmp_path: Path):
+    run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
+    server = serve(run)
+    actor = robot.actor(server.address, checkpoint_limit=1)
+    latest = robot.checkpoints / "latest.json"
+    versions = [f"v{step:06d}" for step in range(100, 600, 100)]
+    for version in versions:
+        publish(run, version)
+        pump(lambda v=version: latest.exists() and v in latest.read_text(), server, actor)
+    assert sorted(p.name for p in robot.checkpoints.glob("v*")) == versions[-3:]
+    actor.close()
+    server.close()
+
+
 def test_on_a_slow_link_some_checkpoints_arrive_and_no_queue_grows(tmp_path: Path):
     run, robot = tmp_path / "learner", Robot(tmp_path / "robot")
     server = serve(run)
