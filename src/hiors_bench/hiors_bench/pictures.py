@@ -36,7 +36,7 @@ def draw(runs: Sequence[Record], folder: Path) -> list[Path]:
         found = tables.by_arm(runs, task)
         for name, (has, picture) in _PICTURES.items():
             chosen = {arm: seeds for arm, seeds in found.items() if has(arm, seeds)}
-            if chosen:
+            if chosen and (picture is not ablations or set(chosen) != {REFERENCE}):
                 with plt.rc_context(_STYLE):
                     figure = picture(chosen, task)
                 path = folder / f"{task}-{name}.png"

@@ -133,5 +133,9 @@ def test_pictures_are_drawn_for_what_was_measured(runs: list[dict], tmp_path: Pa
     kinds = ("curves", "scaling", "spatial", "recovery", "ablations")
     assert [p.name for p in made] == [f"insert_moisturizer-{kind}.png" for kind in kinds]
     assert all(p.stat().st_size > 5000 for p in made)
+    compared = [r for r in runs if r["arm"] in ("hi_ors", "hil_serl")]
+    names = [p.stem for p in pictures.draw(compared, tmp_path)]
+    assert "insert_moisturizer-curves" in names
+    assert "insert_moisturizer-ablations" not in names, "there is nothing to compare"
     only = [r for r in runs if r["arm"] == "hil_serl"]
     assert [p.stem for p in pictures.draw(only, tmp_path)] == ["insert_moisturizer-curves"]
