@@ -60,8 +60,11 @@ def _start(world: World | GymWorld, folder: BenchFolder, job: Job) -> Record:
     arm = ARMS[REFERENCE]
     lab = open_lab(world, arm, job.seed)
     agent, collector = lab.agent, lab.episodes(place / DEMONSTRATIONS, seeds)
+    transitions = rows = 0
     for _ in range(settings.demonstrations):
-        agent.add(collector.demonstration(seeds.demonstration).trajectory)
+        shown = collector.demonstration(seeds.demonstration).trajectory
+        transitions += len(shown.marks)
+        rows += agent.add(shown).rows
     agent.update(settings.start_steps)
     state = {n: t.contiguous() for n, t in agent.state_dict().items()}
     write_atomic(place / WEIGHTS, safetensors.torch.save(state))
@@ -73,6 +76,8 @@ def _start(world: World | GymWorld, folder: BenchFolder, job: Job) -> Record:
         "demonstrations": settings.demonstrations,
         "attempts": collector.attempts,
         "frames": collector.frames,
+        "transitions": transitions,
+        "rows": rows,
         "k": k,
         "n": n,
     }

@@ -57,6 +57,11 @@ def test_a_run_is_the_same_when_it_is_repeated(started: BenchFolder) -> None:
     assert first["cpu_s"] > 0.0
 
 
+def test_the_start_says_what_the_filters_left(started: BenchFolder) -> None:
+    start = started.load(Job(TASK, START, 0))
+    assert 0 < start["rows"] < start["transitions"] <= start["frames"]
+
+
 def test_cloning_takes_its_budget_from_the_reference(started: BenchFolder) -> None:
     reference = run(started, REFERENCE)
     cloned, initial = run(started, "bc_total"), run(started, "bc_initial")
