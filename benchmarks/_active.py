@@ -27,11 +27,12 @@ from sensor_msgs.msg import JointState
 
 from hiors.transitions import Transitions
 from hiors_core.authority import Authority, Request
+from hiors_core.checkpoints import MANIFEST, MODEL
 from hiors_core.durable import write_document
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import SetAuthority
-from hiors_policy.checkpoint import MANIFEST, MODEL, read_manifest, save_checkpoint, write_latest
+from hiors_policy.checkpoint import read_manifest, save_checkpoint, write_latest
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.manifest import to_json
 from hiors_policy.network import NetworkSettings

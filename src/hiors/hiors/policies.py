@@ -14,9 +14,9 @@ from typing import Any
 
 from hiors.places import config_file
 from hiors_core.checked import read_yaml, section
+from hiors_core.checkpoints import MANIFEST
 from hiors_core.errors import InvalidValue, UnknownName
 
-MANIFEST = "manifest.json"
 NEW = ("state", "vision", "none")
 """What is made when there is no checkpoint: a network on object poses, one on images, nothing."""
 _KINDS = (

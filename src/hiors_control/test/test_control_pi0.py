@@ -17,6 +17,7 @@ import torch
 from sensor_msgs.msg import Image
 from test_control_policy_node import CONFIG, ROBOT, Graph
 
+from hiors_core.checkpoints import MANIFEST, MODEL
 from hiors_core.clock import FakeClock, to_s
 from hiors_core.durable import sha256_file, write_document
 from hiors_core.errors import HiorsError
@@ -25,7 +26,7 @@ from hiors_learner.losses import make_batch, make_objective, tune
 from hiors_learner.publisher import Publisher
 from hiors_learner.settings import LossSettings, TuningSettings
 from hiors_policy.canned import canned_observation
-from hiors_policy.checkpoint import MANIFEST, MODEL, load_policy, read_latest, save_checkpoint
+from hiors_policy.checkpoint import load_policy, read_latest, save_checkpoint
 from hiors_policy.ema import MovingAverage
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.network import NetworkSettings

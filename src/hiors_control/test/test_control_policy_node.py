@@ -28,6 +28,7 @@ from sensor_msgs.msg import JointState
 
 from hiors_control.policy_node import PolicyNode
 from hiors_core.authority import Authority
+from hiors_core.checkpoints import MANIFEST, MODEL
 from hiors_core.durable import write_document
 from hiors_core.errors import UnknownName
 from hiors_core.manifest import EpisodeMeta
@@ -36,7 +37,7 @@ from hiors_core.robot import load_robot
 from hiors_core.store import EpisodeStore
 from hiors_interfaces.msg import ActionChunk, CheckpointInfo, ControlCommand, ControlState
 from hiors_interfaces.srv import LoadCheckpoint
-from hiors_policy.checkpoint import MANIFEST, MODEL, save_checkpoint
+from hiors_policy.checkpoint import save_checkpoint
 from hiors_policy.flow_policy import FlowPolicy, FlowSettings
 from hiors_policy.network import NetworkSettings
 from hiors_ros import qos

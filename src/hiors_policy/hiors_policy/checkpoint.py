@@ -21,6 +21,7 @@ import safetensors.torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from hiors_core.checkpoints import LATEST, MANIFEST, MODEL
 from hiors_core.clock import Clock, SteadyClock
 from hiors_core.durable import crash_point, fsync_path, read_document, write_atomic, write_document
 from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
@@ -36,9 +37,6 @@ from hiors_policy.network import NetworkSettings
 from hiors_policy.rooms import Rooms
 from hiors_policy.tensor_file import Content, finite, read_hashed
 
-MODEL = "model.safetensors"
-MANIFEST = "manifest.json"
-LATEST = "latest.json"
 ARCHITECTURES = {"flow": "flow_mlp", "diffusion": "diffusion_mlp", "token": "token_gru"}
 """What the manifest calls a network with each head."""
 PI0 = "pi0"

@@ -29,7 +29,7 @@ class Hasher(Protocol):
 HASHERS: Mapping[str, Callable[[], Hasher]] = {"blake3": blake3, "sha256": hashlib.sha256}
 """Hashes by their name in a manifest."""
 FASTEST = "blake3"
-"""It takes half the time of SHA-256, even on a processor that has instructions for the latter."""
+"""Takes half the time of SHA-256 or less, even where there are instructions for the latter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hiors_core.checkpoints import MODEL
 from hiors_core.durable import read_document, write_document
 from hiors_core.errors import IntegrityError, InvalidValue, UnknownName
 from hiors_core.robot import load_robot
@@ -128,7 +129,7 @@ def test_a_flipped_bit_and_other_columns_are_refused_by_whoever_loads(saved: Pat
         checkpoint.load_policy(saved, Expectation(names=("left_joint1",)))
     with pytest.raises(InvalidValue, match="architecture: pi0 instead of flow_mlp"):
         checkpoint.load_policy(saved, Expectation(architecture="flow_mlp"))
-    file = saved / checkpoint.MODEL
+    file = saved / MODEL
     data = bytearray(file.read_bytes())
     data[-100] ^= 1
     file.write_bytes(data)

@@ -16,6 +16,7 @@ import torch
 from dying import die_at
 from policy_scene import observation, robot, shake, state_policy, vision_policy
 
+from hiors_core.checkpoints import MANIFEST, MODEL
 from hiors_core.clock import FakeClock
 from hiors_core.durable import read_document, write_document
 from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
@@ -42,16 +43,16 @@ def folder(tmp_path: Path) -> Path:
 
 def retell(folder: Path, **changes) -> None:
     """Change the manifest as somebody would who also makes its digest right."""
-    path = folder / checkpoint.MANIFEST
+    path = folder / MANIFEST
     write_document(path, {**read_document(path), **changes})
 
 
 def reweigh(folder: Path, change) -> None:
     """Change the weights and put their hash right in the manifest, as one hash of the whole."""
-    tensors = safetensors.torch.load_file(folder / checkpoint.MODEL)
+    tensors = safetensors.torch.load_file(folder / MODEL)
     change(tensors)
     data = safetensors.torch.save(tensors)
-    (folder / checkpoint.MODEL).write_bytes(data)
+    (folder / MODEL).write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
     retell(folder, sha256=sha256, size=len(data), part_size=0, parts=[])
 
@@ -112,7 +113,7 @@ def test_a_version_with_a_path_in_it_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("place", [0.02, 0.3, 0.7, 0.999])
 def test_a_flipped_bit_is_refused(folder: Path, place: float):
-    path = folder / checkpoint.MODEL
+    path = folder / MODEL
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1
     path.write_bytes(data)
@@ -121,14 +122,14 @@ def test_a_flipped_bit_is_refused(folder: Path, place: float):
 
 
 def test_a_flipped_bit_in_the_manifest_is_refused(folder: Path):
-    path = folder / checkpoint.MANIFEST
+    path = folder / MANIFEST
     path.write_bytes(path.read_bytes().replace(b'"step": 120', b'"step": 121'))
     with pytest.raises(IntegrityError, match="digest"):
         load_policy(folder)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.MANIFEST])
+@pytest.mark.parametrize("name", [MODEL, MANIFEST])
 def test_a_truncated_file_is_refused(folder: Path, name: str, share: float):
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[: int(share * len(data))])
@@ -136,7 +137,7 @@ def test_a_truncated_file_is_refused(folder: Path, name: str, share: float):
         load_policy(folder)
 
 
-@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.MANIFEST])
+@pytest.mark.parametrize("name", [MODEL, MANIFEST])
 def test_a_missing_file_is_refused(folder: Path, name: str):
     (folder / name).unlink()
     with pytest.raises(IntegrityError, match=name):
@@ -192,21 +193,21 @@ def test_another_architecture_is_refused(folder: Path):
 
 
 def test_another_size_of_the_same_architecture_is_refused(folder: Path):
-    wider = {**read_document(folder / checkpoint.MANIFEST)["architecture"], "width": 48}
+    wider = {**read_document(folder / MANIFEST)["architecture"], "width": 48}
     retell(folder, architecture=wider)
     with pytest.raises(IntegrityError, match="instead of"):
         load_policy(folder)
 
 
 def test_features_that_this_code_does_not_compute_are_refused(folder: Path):
-    features = read_document(folder / checkpoint.MANIFEST)["features"]
+    features = read_document(folder / MANIFEST)["features"]
     retell(folder, features={**features, "names": features["names"][::-1]})
     with pytest.raises(IntegrityError, match="features"):
         load_policy(folder)
 
 
 def test_columns_of_another_robot_are_refused(folder: Path):
-    spec = read_document(folder / checkpoint.MANIFEST)["spec"]
+    spec = read_document(folder / MANIFEST)["spec"]
     retell(folder, spec={**spec, "names": ["arm" + n for n in spec["names"]]})
     with pytest.raises(IntegrityError, match="armleft_x"):
         load_policy(folder)
@@ -294,13 +295,13 @@ def test_the_hash_of_the_whole_is_enough(folder: Path, parts):
 
 
 def test_parts_are_hashed_as_the_manifest_says_and_an_old_one_means_sha256(folder: Path):
-    manifest = read_document(folder / checkpoint.MANIFEST)
+    manifest = read_document(folder / MANIFEST)
     assert manifest["part_hash"] == "blake3"
-    data = (folder / checkpoint.MODEL).read_bytes()
+    data = (folder / MODEL).read_bytes()
     parts = list(hashes_of(data, 1000, "sha256").parts)
     del manifest["part_hash"]
     old = {**manifest, "part_size": 1000, "parts": parts, "sha256": "0" * 64}
-    write_document(folder / checkpoint.MANIFEST, old)
+    write_document(folder / MANIFEST, old)
     load_checkpoint(folder)
     retell(folder, part_hash="blake3")
     with pytest.raises(IntegrityError, match="is damaged"):

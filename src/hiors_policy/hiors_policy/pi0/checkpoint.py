@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hiors_core.checkpoints import MANIFEST
 from hiors_core.clock import Clock, SteadyClock
 from hiors_core.durable import fsync_path, read_document, sha256_file, write_document
 from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
@@ -30,7 +31,6 @@ from hiors_policy.pi0.tensors import MODEL_FILE, TensorFiles, write_tensors
 from hiors_policy.tensor_file import finite
 
 ARCHITECTURE = "pi0"
-MANIFEST = "manifest.json"
 TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2}
 """[rad], [m] or strokes by which the canned chunk may differ on another processor."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hiors_core.checkpoints import MANIFEST
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_policy.pi0.architecture import Pi0Config
 from hiors_policy.pi0.lerobot_files import write_lerobot_files
@@ -21,7 +22,6 @@ from hiors_policy.pi0.normalization import Kind, Normalizer, Scale
 from hiors_policy.pi0.tensors import TensorFiles, read_json
 
 OWN_FILE = "pi0.json"
-MANIFEST = "manifest.json"
 
 _RENAMED = {
     "action_horizon": "horizon",
