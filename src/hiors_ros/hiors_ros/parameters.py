@@ -109,14 +109,27 @@ def _info(field: "dataclasses.Field[Any]", hint: Any, prefix: str) -> ParameterI
 
 
 def declare(node: Node, cls: type[T], prefix: str = "") -> T:
-    """Declare the dataclass's fields as read-only parameters and return their values."""
-    values = {}
+    """Declare the dataclass's fields as read-only parameters and return their values.
+
+    A value that is not allowed is refused at once; those that are missing, all together.
+    """
+    values, missing = {}, []
     for info in describe(cls, prefix):
-        values[info.name.removeprefix(prefix)] = _declare_one(node, info)
+        value = values[info.name.removeprefix(prefix)] = _declare_one(node, info)
+        if value is dataclasses.MISSING:
+            wanted = _TYPES[info.type][1]
+            missing.append(f"{_where(node, info)} must be given: {wanted}. {info.doc}")
+    if missing:
+        raise InvalidValue("\n".join(missing))
     return cls(**values)
 
 
+def _where(node: Node, info: ParameterInfo) -> str:
+    return f"Parameter '{info.name}' of node '{node.get_fully_qualified_name()}'"
+
+
 def _declare_one(node: Node, info: ParameterInfo) -> Any:
+    """Declare one parameter; return its value, or MISSING when it has none."""
     kind, wanted = _TYPES[info.type]
     descriptor = ParameterDescriptor(description=info.doc, read_only=True, type=kind.value)
     if info.bounds and info.type is float:
@@ -129,7 +142,7 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
         ]
     if info.one_of:
         descriptor.additional_constraints = f"one of: {', '.join(info.one_of.names)}"
-    where = f"Parameter '{info.name}' of node '{node.get_fully_qualified_name()}'"
+    where = _where(node, info)
     default = kind if info.required else info.default
     if isinstance(default, tuple):
         default = list(default) if default else kind
@@ -144,9 +157,7 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
         raise InvalidValue(_out_of_range(where, given.value if given else None, info)) from error
     value = parameter.value
     if value is None:
-        if not info.required:
-            return info.default
-        raise InvalidValue(f"{where} must be given: {wanted}. {info.doc}")
+        return info.default
     value = tuple(value) if typing.get_origin(info.type) is tuple else value
     _check(value, info, where)
     return value

@@ -71,6 +71,21 @@ def test_bad_values_are_refused(context: Any, values: Any, error: Any, words: st
     assert words in str(caught.value)
 
 
+def test_all_that_is_missing_is_said_at_once(context: Any) -> None:
+    @dataclass(frozen=True)
+    class Two:
+        host: Annotated[str, Doc("Where.")]
+        port: Annotated[int, Doc("TCP port.")]
+
+    with pytest.raises(InvalidValue) as caught:
+        declare(make_node(context), Two)
+    first, second = str(caught.value).splitlines()
+    assert "'host'" in first
+    assert first.endswith("must be given: a string. Where.")
+    assert "'port'" in second
+    assert second.endswith("must be given: an integer. TCP port.")
+
+
 def test_a_misspelt_key_is_refused_with_the_nearest(context: Any) -> None:
     node = make_node(context, port=80, raet=5.0)
     declare(node, Wanted)
