@@ -20,7 +20,7 @@ from hiors_core.checkpoints import MANIFEST, MODEL
 from hiors_core.clock import FakeClock
 from hiors_core.durable import read_document, write_document
 from hiors_core.errors import HiorsError, IntegrityError, InvalidValue, UnknownName
-from hiors_policy import checkpoint
+from hiors_policy import checkpoint, restoring
 from hiors_policy.checkpoint import load_checkpoint, load_policy, read_latest, save_checkpoint
 from hiors_policy.hashes import hashes_of
 from hiors_policy.manifest import Expectation, expect_spec
@@ -72,7 +72,7 @@ def test_what_is_loaded_is_what_was_saved(folder: Path):
 
 def test_no_random_weights_are_drawn_only_to_be_replaced(folder: Path, monkeypatch):
     made = []
-    build = checkpoint._build
+    build = restoring._build
 
     def watched(*how):
         before = torch.get_rng_state()
@@ -82,7 +82,7 @@ def test_no_random_weights_are_drawn_only_to_be_replaced(folder: Path, monkeypat
         assert torch.equal(torch.get_rng_state(), before)
         return made[0]
 
-    monkeypatch.setattr(checkpoint, "_build", watched)
+    monkeypatch.setattr(restoring, "_build", watched)
     assert load_policy(folder) is made[0]
 
 
@@ -154,7 +154,7 @@ def test_weights_that_are_not_finite_explain_any_other_trouble(folder: Path, mon
     def fails(*_):
         raise InvalidValue("the trial failed")
 
-    monkeypatch.setattr(checkpoint, "chunk_difference", fails)
+    monkeypatch.setattr(restoring, "chunk_difference", fails)
     with pytest.raises(InvalidValue, match="the trial failed"):
         load_policy(folder)
     reweigh(folder, lambda t: t["field.norm.bias"].fill_(float("nan")))

@@ -269,7 +269,7 @@ def _parser() -> Parser:
         help="state: sees the object's pose, which the simulator gives away; vision: sees images "
         "and takes many times longer to learn",
     )
-    parser.add_argument("--demonstrations", type=int, default=3, help="to start from (3)")
+    parser.add_argument("--demonstrations", type=int, default=5, help="to start from (5)")
     parser.add_argument("--steps", type=int, default=1200, help="of the starting policy (1200)")
     parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
     parser.add_argument(
