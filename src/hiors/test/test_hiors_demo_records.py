@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the demo remembers of its episodes, and when it gives up."""
 
+from pathlib import Path
+
 import pytest
-import yaml
 
 from hiors import places
+from hiors.arguments import BringupArgs
 from hiors.demo import stages
 from hiors.demo.records import CommandLog, EpisodeRow, check_some_ran
 from hiors.demo.report import wilson
-from hiors.places import config_file
+from hiors.graph import build_graph
+from hiors_core.arbiter_settings import ArbiterSettings
+from hiors_core.chunk import ChunkRules
 from hiors_core.errors import HiorsError
-from hiors_learner.config import load_settings
 
 
 def rows(*outcomes: str) -> list[EpisodeRow]:
@@ -43,10 +46,15 @@ def test_a_command_that_was_not_heard_is_no_late_tick() -> None:
     assert log.largest_gap_ms([100_000_000]) == 100.0
 
 
-def test_the_evaluation_drives_the_policy_as_the_graph_does() -> None:
-    laid = yaml.safe_load((places.config() / "demo.yaml").read_text(encoding="utf-8"))
-    policy = laid["policy"]["ros__parameters"]
-    spacing = load_settings(config_file("learner", "demo")).policy.dt
-    assert pytest.approx(policy["replan_interval"] / spacing) == stages.EXECUTE
-    assert policy["noise"] == stages.NOISE
-    assert laid["arbiter"]["ros__parameters"]["chunk_blend"] == stages.BLEND
+def test_the_evaluation_drives_the_policy_as_the_graph_does(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "policy: {ros__parameters: {replan_interval: 0.2, noise: 0.5}}\n"
+        "arbiter: {ros__parameters: {chunk_blend: 0.05, raet: 1.0}}\n"
+    )
+    how = stages.playing(build_graph(BringupArgs(run_dir=str(tmp_path), params=str(own))))
+    assert (how.replan_interval, how.noise, how.arbiter.chunk.blend) == (0.2, 0.5, 0.05)
+    args = BringupArgs(run_dir=str(tmp_path), params=str(places.config() / "demo.yaml"))
+    how = stages.playing(build_graph(args))
+    assert (how.replan_interval, how.noise) == (0.3, 0.0)
+    assert how.arbiter == ArbiterSettings(chunk=ChunkRules(blend=0.0))

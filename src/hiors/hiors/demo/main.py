@@ -117,7 +117,8 @@ class Demo:
         stages.run_learner([*learner_program(), *words], self.options.out / "logs")
 
     def _evaluate(self, count: int) -> dict[str, int]:
-        return stages.evaluate(self.scene, self.options.out / "checkpoints", self.seeds, count)
+        checkpoints, how = self.options.out / "checkpoints", stages.playing(self._nodes)
+        return stages.evaluate(self.scene, checkpoints, self.seeds, count, how)
 
     def _arguments(self) -> BringupArgs:
         return BringupArgs(

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages of the demo that need no running graph: demonstrations, starting policy, evaluation."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from hiors.spec import Graph
 from hiors.supervisor import Command, Supervisor
+from hiors_control.arbiter_parameters import ArbiterParameters
+from hiors_control.policy_parameters import PolicyParameters
+from hiors_core.arbiter_settings import ArbiterSettings
 from hiors_core.errors import HiorsError
 from hiors_core.robot import RobotModel
 from hiors_sim.task import SimTask
@@ -75,20 +80,45 @@ def record_demonstrations(
         store.close()
 
 
-EXECUTE = 3
-"""Rows of a chunk that are executed before the next inference: policy.replan_interval / dt."""
 LATENCY = 0.05
 """From an observation to the first command of its chunk, as in the graph [s]."""
-BLEND = 0.0
-"""Time over which a new chunk replaces the one before [s]: arbiter.chunk_blend."""
-NOISE = 0.0
-"""Scale of the noise that inference starts from: policy.noise."""
 
 
-def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """How chunks are made and executed.
+
+    Attributes:
+        replan_interval: from one inference to the next [s].
+        noise: scale of the noise that an inference starts from.
+        arbiter: settings of what executes them.
+    """
+
+    replan_interval: float
+    noise: float
+    arbiter: ArbiterSettings
+
+
+def playing(graph: Graph) -> Playing:
+    """Return how the graph's nodes make and execute chunks."""
+    policy, arbiter = (
+        kind(**_known(kind, next(n.parameters for n in graph.nodes if n.name == name)))
+        for name, kind in (("policy", PolicyParameters), ("arbiter", ArbiterParameters))
+    )
+    return Playing(
+        replan_interval=policy.replan_interval, noise=policy.noise, arbiter=arbiter.settings()
+    )
+
+
+def _known(kind: type, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters without those that the node will refuse when it starts."""
+    return {f.name: parameters[f.name] for f in fields(kind) if f.name in parameters}
+
+
+def evaluate(
+    scene: Scene, checkpoints: Path, seeds: Seeds, count: int, how: Playing
+) -> dict[str, int]:
     """Run the newest checkpoint alone on fresh scenes; {"k": successes, "n": count}."""
-    from hiors_core.arbiter_settings import ArbiterSettings
-    from hiors_core.chunk import ChunkRules
     from hiors_policy.checkpoint import load_policy, read_latest
     from hiors_sim.evaluation import Evaluator
     from hiors_sim.pilot import PilotSettings
@@ -96,12 +126,12 @@ def evaluate(scene: Scene, checkpoints: Path, seeds: Seeds, count: int) -> dict[
     checkpoint = read_latest(checkpoints)
     if checkpoint is None:
         raise HiorsError(f"No checkpoint was published in {checkpoints}")
-    arbiter = ArbiterSettings(chunk=ChunkRules(blend=BLEND))
-    evaluator = Evaluator(scene.robot, scene.task, settings=arbiter)
+    evaluator = Evaluator(scene.robot, scene.task, settings=how.arbiter)
     try:
         policy = load_policy(checkpoint)
-        policy.noise.scale = NOISE
-        pilot = PilotSettings(execute=EXECUTE, latency=LATENCY)
+        policy.noise.scale = how.noise
+        execute = max(1, round(how.replan_interval / policy.spec.dt))
+        pilot = PilotSettings(execute=execute, latency=LATENCY)
         scenes = [seeds.evaluation(i) for i in range(count)]
         result = evaluator.evaluate(policy, scenes, pilot=pilot)
     finally:
