@@ -51,8 +51,8 @@ def end(process: "subprocess.Popen[str]") -> None:
     process.communicate(timeout=30)
 
 
-def running(out: Path) -> list[str]:
-    """Return the command lines of the processes that name the run's folder."""
+def processes(out: Path) -> list[tuple[int, str]]:
+    """Return ids and command lines of the processes that name the run's folder."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -60,7 +60,7 @@ def running(out: Path) -> list[str]:
         except OSError:
             continue
         if any(str(out).encode() in word for word in words) and int(entry.name) != os.getpid():
-            found.append(b" ".join(words).decode(errors="replace"))
+            found.append((int(entry.name), b" ".join(words).decode(errors="replace")))
     return found
 
 
@@ -140,11 +140,43 @@ def test_a_signal_ends_everything_and_leaves_whole_episodes(
     finally:
         end(process)
     assert process.returncode == code
-    assert running(out) == []
+    assert processes(out) == []
     store = EpisodeStore(out / "store")
     assert not list((out / "store" / "recording").iterdir())
     for name in store.ids():
         store.verify(name)
+
+
+@pytest.mark.slow
+def test_a_robot_that_fell_silent_is_enabled_again(ros_domain: int, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    logs = out / "logs"
+    process = start(out, "--episodes", "5", "--seed", "2")
+    try:
+        wait_for(process, logs / "graph.log", "labelled")
+        (pid,) = (pid for pid, line in processes(out) if "__node:=sim" in line)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_for(process, logs / "driver.log", "left fault: no fresh feedback")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        text, _ = process.communicate(timeout=400)
+    finally:
+        end(process)
+    assert process.returncode == 0, text
+    assert "the robot is enabled again: " in text
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["enabled_again"] >= 1
+    assert summary["outcomes"][-1] in ("success", "failure")
+
+
+def wait_for(process: "subprocess.Popen[str]", log: Path, word: str) -> None:
+    """Wait until a log says the word."""
+    until = time.monotonic() + 240.0
+    while not (log.is_file() and word in log.read_text(errors="replace")):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until, f"{log} never says {word!r}"
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class Result:
     final: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     control: dict[str, Any] = field(default_factory=dict)
+    enabled_again: int = 0
 
 
 class Demo:
@@ -151,10 +152,13 @@ class Demo:
                     row = EpisodeRow(number=number, seed=self.seeds.online(number))
                     rows.append(row)
                     session.run_episode(row, TASK, beat)
-                    if not row.episode_id:
-                        self.display.say(f"episode {number} could not be run: {row.ending}")
                     self.display.ended(number)
                     check_some_ran(rows)
+                    if not row.episode_id:
+                        # A fault latches until a person enables the robot again.
+                        self.display.say(f"episode {number} could not be run: {row.ending}")
+                        self.display.say(f"the robot is enabled again: {session.enable(beat)}")
+                        self.result.enabled_again += 1
                 self.display.stage("4/5 the learner takes in the last episodes")
                 what = "the last decisions and the learner"
                 session.wait(lambda: _settled(rows), 60.0, what, beat)
@@ -217,6 +221,7 @@ class Demo:
             "interventions": [r.interventions for r in rows],
             "human_fraction": [round(r.human_fraction, 3) for r in rows],
             "outcomes": [r.outcome for r in rows],
+            "enabled_again": self.result.enabled_again,
             "stage_s": self.result.seconds,
             "wall_s": round(wall, 1),
             **control,
@@ -270,7 +275,7 @@ def _parser() -> Parser:
         help="state: sees the object's pose, which the simulator gives away; vision: sees images "
         "and takes many times longer to learn",
     )
-    parser.add_argument("--demonstrations", type=int, default=5, help="to start from (5)")
+    parser.add_argument("--demonstrations", type=int, default=3, help="to start from (3)")
     parser.add_argument("--steps", type=int, default=1200, help="of the starting policy (1200)")
     parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
     parser.add_argument(

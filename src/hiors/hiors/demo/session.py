@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from std_srvs.srv import Trigger
 
 from hiors.demo.records import CommandLog, EpisodeRow
 from hiors_core.errors import HiorsError
@@ -53,6 +54,7 @@ class Session:
         self.heard = Heard()
         self.commands = CommandLog()
         self._client = ActionClient(self.node, RunEpisode, "episode/run")
+        self._enable = self.node.create_client(Trigger, "driver/enable")
         deep = QoSProfile(depth=300)
         listen: list[tuple[Any, str, Callable[[Any], None], QoSProfile]] = [
             (ControlCommand, "control/command", self._on_command, deep),
@@ -173,6 +175,15 @@ class Session:
         row.duration = result.duration
         row.outcome = OUTCOMES[result.outcome]
         self.update(row)
+
+    def enable(self, beat: Callable[[], None]) -> str:
+        """Enable the robot again, as a person does after a fault; return what the driver says."""
+        client = self._enable
+        self.wait(client.service_is_ready, 10.0, "the driver's service driver/enable", beat)
+        said = self._answer(
+            lambda: client.call_async(Trigger.Request()), 30.0, "the robot to be enabled", beat
+        )
+        return str(said.message)
 
     def _answer(
         self, ask: Callable[[], Future], seconds: float, what: str, beat: Callable[[], None]

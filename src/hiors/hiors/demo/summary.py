@@ -20,5 +20,6 @@ KEYS = {
     "control_period_ms": "time between two commands: p50, p99, max [ms], and how many ticks",
     "hot_swaps": "checkpoints that took over while the robot worked",
     "largest_gap_at_hot_swaps_ms": "longest time between two commands around a hot-swap [ms]",
+    "enabled_again": "times the robot was enabled again after an episode could not be run",
     "missed_ticks": "control ticks that began more than half a period late",
 }
