@@ -18,7 +18,7 @@ from hiors_core.clock import to_s
 from hiors_core.command import Command, Counters, RequestResult
 from hiors_core.errors import InvalidValue, StateError
 from hiors_core.feedback import Feedback
-from hiors_core.homing import HomePath
+from hiors_core.homing import AT_HOME, HomePath
 from hiors_core.motion import Array, Motion
 from hiors_core.robot import RobotModel
 from hiors_core.robot_teleop import RobotTeleop
@@ -221,7 +221,7 @@ class Arbiter:
     def _home_wish(self, home: HomePath, now: int) -> Wish | None:
         wish = home.wish(self._motion.command, self.dt)
         if wish is None:
-            self._change(Event.AT_HOME, "at home", now)
+            self._change(Event.AT_HOME, AT_HOME, now)
         return wish
 
     def _human_wish(self, now: int) -> Wish | None:

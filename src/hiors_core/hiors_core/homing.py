@@ -16,6 +16,8 @@ from hiors_core.wish import Wish
 
 Array = NDArray[np.float64]
 
+AT_HOME = "at home"
+"""Why the arbiter holds once the way home was gone to its end."""
 _ARRIVED = 1e-3
 _LEAST_PROGRESS = 0.5
 """Share of a step up that the joints must be able to do; near their limits they can do none."""

@@ -12,18 +12,23 @@ from rclpy.client import Client
 from rclpy.task import Future
 
 from hiors_core.authority import Authority, Request
-from hiors_core.clock import Clock, to_ns
+from hiors_core.clock import Clock, to_ns, to_s
 from hiors_core.errors import StateError
+from hiors_core.homing import AT_HOME
 from hiors_interfaces.msg import ControlState
 from hiors_interfaces.srv import ResetScene, SetAuthority
 from hiors_ros.node import HiorsNode
 
+NAME = "recorder"
+"""By which it asks the arbiter."""
 _STATE_MAX_AGE = 2.0
 _WAIT = 0.02
 SEEN = 0.3
 """From a reset scene to the start of the episode [s]: several frames of every stream."""
 SETTLING = 3.0
 """Longest wait for the arm to stand still before the scene is reset [s]."""
+_FALTERING = 1.0
+"""Longest time for which a way home that is refused is asked for again [s]."""
 _REQUEST_TIMEOUT = 5.0
 _ASK_AGAIN = 1.0
 
@@ -59,9 +64,7 @@ class ControlLine:
 
         A refusal is asked again for ``patience`` [s]: a stream may falter for a moment.
         """
-        message = SetAuthority.Request(
-            request=int(request), operator_name="recorder", reason=reason
-        )
+        message = SetAuthority.Request(request=int(request), operator_name=NAME, reason=reason)
         end = self._clock.now() + to_ns(patience)
         while True:
             response = self._call(self._authority, message, _REQUEST_TIMEOUT, _ASK_AGAIN)
@@ -75,16 +78,24 @@ class ControlLine:
         """Ask for HOLD without waiting for the answer: for the moment when nothing may block."""
         if self._authority.service_is_ready():
             message = SetAuthority.Request(request=int(Request.HOLD), reason=reason)
-            message.operator_name = "recorder"
+            message.operator_name = NAME
             self._authority.call_async(message)
 
     def go_home(self, timeout: float) -> None:
-        """Move to the home position and return when the robot holds there."""
-        epoch = self.request(Request.HOME, "before an episode").epoch
-        self.wait(
-            lambda s: s.authority == Authority.HOLD and s.epoch >= epoch,
-            timeout,
-            lambda s: f"the robot is not home: {s.reason if s else 'control/state is silent'}",
+        """Move to the home position and return when the robot holds there, or raise StateError."""
+        end = self._clock.now() + to_ns(timeout)
+        while (state := self._try_home(end)).reason != AT_HOME:
+            # A stream may falter for a moment; who was stopped by a person does not insist.
+            if state.operator_name != NAME or self._clock.now() >= end:
+                raise StateError(_not_home(state))
+
+    def _try_home(self, end: int) -> ControlState:
+        """Return the state in which the way home ended."""
+        left = to_s(max(0, end - self._clock.now()))
+        patience = min(left, _FALTERING)
+        epoch = self.request(Request.HOME, "before an episode", patience).epoch
+        return self.wait(
+            lambda s: s.authority == Authority.HOLD and s.epoch >= epoch, left, _not_home
         )
 
     def reset_scene(self, seed: int, task: str, timeout: float) -> None:
@@ -109,13 +120,16 @@ class ControlLine:
         true: Callable[[ControlState], bool],
         timeout: float,
         why: Callable[[ControlState | None], str],
-    ) -> None:
-        """Wait until the newest state is as wished, or raise StateError with ``why``."""
+    ) -> ControlState:
+        """Wait until the newest state is as wished and return it, or raise StateError with
+        ``why``.
+        """
         end = self._clock.now() + to_ns(timeout)
         while not ((state := self.state) is not None and true(state)):
             self._check_time(end, timeout, lambda: why(self.state))
             with self._changed:
                 self._changed.wait(_WAIT)
+        return state
 
     def _call(self, client: Client, request: Any, timeout: float, again: float) -> Any:
         """Call the service; ask anew after ``again`` [s] without an answer.
@@ -153,6 +167,10 @@ class ControlLine:
             self._state = message
             self._received = self._clock.now()
             self._changed.notify_all()
+
+
+def _not_home(state: ControlState | None) -> str:
+    return f"the robot is not home: {state.reason if state else 'control/state is silent'}"
 
 
 def _why_not_ready(state: ControlState | None) -> str:

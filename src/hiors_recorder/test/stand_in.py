@@ -8,6 +8,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 
 from hiors_core.authority import Authority, Request
+from hiors_core.homing import AT_HOME
 from hiors_core.robot import load_robot
 from hiors_interfaces.msg import ControlState, ExecutedAction
 from hiors_interfaces.srv import ResetScene, SetAuthority
@@ -20,7 +21,10 @@ TASK = CONFIG / "tasks" / "insert_moisturizer.yaml"
 
 
 class StandIn(Node):
-    """Holds, drives and goes home at once; ``requests`` and ``seeds`` say what was asked."""
+    """Holds, drives and goes home at once; ``requests`` and ``seeds`` say what was asked.
+
+    ``ways_home`` are who and what ends the next ones before they are gone to the end.
+    """
 
     def __init__(self) -> None:
         super().__init__("stand_in")
@@ -28,11 +32,13 @@ class StandIn(Node):
         self.authority = Authority.HOLD
         self.refuse: set[Request] = set()
         self.refuse_once: set[Request] = set()
+        self.ways_home: list[tuple[str, str]] = []
         self.requests: list[Request] = []
         self.seeds: list[int] = []
         self.silent = False
         self.alarm = ""
         self._epoch = 0
+        self._reason = self._operator = ""
         self._tick = 0
         self._states = self._publisher(ControlState, "control/state")
         self._executed = self._publisher(ExecutedAction, "control/executed")
@@ -55,6 +61,11 @@ class StandIn(Node):
         if response.success:
             self.authority = after.get(wish, Authority.HOLD)
             self._epoch += 1
+            self._reason, self._operator = request.reason, request.operator_name
+            if wish is Request.HOME:
+                self._operator, self._reason = (
+                    self.ways_home.pop(0) if self.ways_home else (request.operator_name, AT_HOME)
+                )
         response.authority = int(self.authority)
         response.epoch = self._epoch
         return response
@@ -70,6 +81,7 @@ class StandIn(Node):
         stamp = self.get_clock().now().to_msg()
         self._tick += 1
         state = ControlState(authority=int(self.authority), epoch=self._epoch)
+        state.reason, state.operator_name = self._reason, self._operator
         state.problems = [self.alarm] if self.alarm else []
         state.ready = not self.alarm
         self._states.publish(state)

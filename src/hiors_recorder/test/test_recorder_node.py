@@ -143,6 +143,23 @@ def test_an_episode_runs_from_the_goal_to_the_sealed_folder(bench, tmp_path):
     assert b.statuses[-1].path == str(store.path(episode_id))
 
 
+def test_a_way_home_that_a_stream_cut_short_is_gone_again(bench):
+    b = bench()
+    b.world.ways_home = [("recorder", "feedback: 0.23 s old, may be 0.2 s at most")] * 2
+    status, _ = b.result(b.start(time_limit=0.5))
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert b.world.requests[:4] == [Request.HOME, Request.HOME, Request.HOME, Request.POLICY]
+
+
+def test_no_episode_begins_where_a_person_stopped_the_way_home(bench):
+    b = bench()
+    b.world.ways_home = [("console", "there is something in the way")]
+    status, result = b.result(b.start(time_limit=0.5))
+    assert (status, result.episode_id) == (GoalStatus.STATUS_ABORTED, "")
+    assert result.message == "the robot is not home: there is something in the way"
+    assert Request.POLICY not in b.world.requests
+
+
 def test_a_time_limit_ends_an_episode_that_stays_unlabelled(bench, tmp_path):
     b = bench()
     status, result = b.result(b.start(time_limit=0.5, episode_id="mine"))
