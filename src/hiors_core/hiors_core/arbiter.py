@@ -165,7 +165,7 @@ class Arbiter:
             return RequestResult(ok=True, message=f"already {after.name}")
         if request is Request.TAKE_OVER and not self._person_drives:
             self._counts["interventions"] += 1
-        if request is Request.RESUME or self._standstill.ignores(self._motion.command, now):
+        if request is Request.RESUME or self._standstill.ignores(self._motion.at, now):
             self._motion.settle(self._feedback.measured, now)
         self._change(event, reason or event.value, now)
         if request is Request.HOME:

@@ -83,7 +83,7 @@ class Motion:
         for when, command in reversed(self._history):
             if when <= stamp:
                 return command
-        return self._history[0][1]
+        return self._history[0][1] if self._history else self._command
 
     def _set(self, position: Array, velocity: Array) -> None:
         position.setflags(write=False)

@@ -6,6 +6,8 @@ where it was to go. The command has to come to the robot before anybody drives a
 must not go to the command.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ APART = 0.005
 """Distance from the command at which a robot stands elsewhere [rad]."""
 _STILL = 0.002
 _STILL_TIME = to_ns(0.5)
+_REACTION = to_ns(0.25)
+"""Time within which a robot that obeys has begun to follow its command [ns]."""
 _MOVED = 0.1
 """How far it must have been moved before it is noticed again [rad]: an arm that gives way under
 its weight must not take its command down with it, step by step.
@@ -42,12 +46,13 @@ class Standstill:
         """Notice anew, wherever it was noticed last: somebody else has the robot."""
         self._noticed = None
 
-    def ignores(self, command: Array, now: int) -> bool:
-        """Say whether the robot has stood for a while elsewhere than its command (N,)."""
-        place = self._place
-        if place is None or now - self._since < _STILL_TIME:
-            return False
-        return self._distance(command, place) > APART
+    def ignores(self, command: Callable[[int], Array], now: int) -> bool:
+        """Say whether the robot stands elsewhere than where it was told to be for long enough.
+
+        Args:
+            command: gives the command (N,) that was in force at a time [ns].
+        """
+        return all(self._stands_off(command(when), now) for when in (now - _REACTION, now))
 
     def elsewhere(self, command: Array, held_since: int, now: int) -> bool:
         """Say, once a place, that the robot stands elsewhere than the command (N,) at rest.
@@ -56,12 +61,18 @@ class Standstill:
             held_since: when the robot was let alone [ns].
         """
         place = self._place
-        if place is None or now - held_since < _STILL_TIME or not self.ignores(command, now):
+        if place is None or now - held_since < _STILL_TIME or not self._stands_off(command, now):
             return False
         if self._noticed is not None and self._distance(place, self._noticed) <= _MOVED:
             return False
         self._noticed = place
         return True
+
+    def _stands_off(self, command: Array, now: int) -> bool:
+        place = self._place
+        if place is None or now - self._since < _STILL_TIME:
+            return False
+        return self._distance(command, place) > APART
 
     def _distance(self, a: Array, b: Array) -> float:
         return float((np.abs(a - b) * self._joints).max())

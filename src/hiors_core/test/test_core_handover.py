@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from arbiter_rig import ARM, DT, IDENTITY, KINEMATICS, ROBOT, Rig
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hiors_core.arbiter import Arbiter
@@ -101,6 +101,7 @@ ACTS = {
 
 
 @settings(max_examples=60, deadline=None)
+@example(seed=816, acts=["hand", "home", "leader", "hand"])
 @given(
     seed=st.integers(0, 2**32 - 1),
     acts=st.lists(st.sampled_from(sorted(ACTS)), min_size=2, max_size=5),
