@@ -241,8 +241,12 @@ class _Box:
     def _legal(self, q: Array, u: Array, allowed: Array) -> bool:
         speeds = np.copysign(np.maximum(np.abs(u) - self._fading, 0.0), u)
         path = q + self._dt * np.cumsum(speeds, axis=0)
-        points = self._kinematics.matrices(path)[:, :3, 3]
-        return bool((self._violation(points) <= allowed).all())
+        outside = self._violation(self._kinematics.matrices(path)[:, :3, 3])
+        if not (outside <= allowed).all():
+            return False
+        # Who comes in from outside must be able to stay: not through a corner and out again.
+        inside = (outside <= _SAME).all(axis=1)
+        return bool(inside[inside.argmax() :].all() or not inside.any())
 
     def _violation(self, points: Array) -> Array:
         outside: Array = np.maximum(self._lower - points, points - self._upper)

@@ -101,6 +101,7 @@ ACTS = {
 
 
 @settings(max_examples=60, deadline=None)
+@example(seed=3645, acts=["policy", "policy", "policy"])
 @example(seed=816, acts=["hand", "home", "leader", "hand"])
 @given(
     seed=st.integers(0, 2**32 - 1),
