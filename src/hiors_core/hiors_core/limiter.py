@@ -245,8 +245,9 @@ class _Box:
         if not (outside <= allowed).all():
             return False
         # Who comes in from outside must be able to stay: not through a corner and out again.
-        inside = (outside <= _SAME).all(axis=1)
-        return bool(inside[inside.argmax() :].all() or not inside.any())
+        inside = np.max(outside, axis=1) <= _SAME
+        first = int(np.argmax(inside))
+        return not inside[first] or bool(np.all(inside[first:]))
 
     def _violation(self, points: Array) -> Array:
         outside: Array = np.maximum(self._lower - points, points - self._upper)
