@@ -131,12 +131,13 @@ def _wait(text: str) -> None:
 
 
 def _still(bus: Any) -> tuple[Any, int]:
-    """Read a position that stands still; a hand may need more than one try."""
+    """Read a position that stands still; a hand and a bus may need more than one try."""
     from hiors_xtrainer.leader_calibration import still_position
+    from hiors_xtrainer.replies import LinkLost
 
     for _ in range(_TRIES - 1):
         try:
             return still_position(bus.read)
-        except StateError as error:
+        except (StateError, LinkLost) as error:
             print(f"  {error}")
     return still_position(bus.read)

@@ -58,6 +58,35 @@ def test_a_person_calibrates_the_right_leader(
     assert [mapping.opening(t) for t in (OPENED, CLOSED)] == pytest.approx([1.0, 0.0])
 
 
+def test_a_lost_answer_is_forgiven_and_a_silent_leader_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "leader.yaml"
+    with LeaderEmulator(leader_servos([*SHIPPED_IDS, 3, 8])) as leader:
+        words = ["calibrate", "leader", "left", "--port", leader.port, "--file", str(path)]
+
+        handle = iter((OPENED, CLOSED))
+
+        def lose_one(text: str) -> str:
+            leader.servos[8].place(next(handle))
+            leader.fault.lose = 1
+            return ""
+
+        monkeypatch.setattr("builtins.input", lose_one)
+        assert main(words) == 0
+        assert capsys.readouterr().out.count("positions were not read") == 2
+        path.unlink()
+
+        def fall_silent(text: str) -> str:
+            leader.fault.stall = True
+            return ""
+
+        monkeypatch.setattr("builtins.input", fall_silent)
+        assert main(words) == 2
+        assert "positions were not read" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the demo remembers of its episodes, and when it gives up."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hiors.demo.report import wilson
 from hiors.graph import build_graph
 from hiors_core.arbiter_settings import ArbiterSettings
 from hiors_core.chunk import ChunkRules
-from hiors_core.errors import HiorsError
+from hiors_core.errors import HiorsError, InvalidValue
 
 
 def rows(*outcomes: str) -> list[EpisodeRow]:
@@ -58,3 +59,29 @@ def test_the_evaluation_drives_the_policy_as_the_graph_does(tmp_path: Path) -> N
     how = stages.playing(build_graph(args))
     assert (how.replan_interval, how.noise) == (0.3, 0.0)
     assert how.arbiter == ArbiterSettings(chunk=ChunkRules(blend=0.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "policy: {ros__parameters: {replan_interval: soon}}",
+            "'replan_interval' of node '/policy' must be a number",
+        ),
+        ("policy: {ros__parameters: {noise: 1}}", "with a decimal point (1.0, not 1), got 1"),
+        ("policy: {ros__parameters: {rtc: 1.0}}", "'rtc' of node '/policy' must be a boolean"),
+        (
+            "arbiter: {ros__parameters: {chunk_blend: .nan}}",
+            "'chunk_blend' of node '/arbiter' must be finite",
+        ),
+        ("arbiter: {ros__parameters: {chunk_blend: 9.0}}", "must be within 0.0 .. 1.0, got 9.0"),
+    ],
+)
+def test_a_value_that_a_node_would_refuse_costs_no_training(
+    given: str, said: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(given)
+    graph = build_graph(BringupArgs(run_dir=str(tmp_path), params=str(own)))
+    with pytest.raises(InvalidValue, match=re.escape(said)):
+        stages.playing(graph)

@@ -39,5 +39,6 @@ def driver(session: Session) -> Iterator[list[str]]:
 
 
 def test_the_robot_is_enabled_again_as_by_a_person(session: Session, driver: list[str]) -> None:
-    assert session.enable(lambda: None) == "left: enabled"
+    answer = session.enable(lambda: None)
+    assert (answer.success, answer.message) == (True, "left: enabled")
     assert driver == ["enable"]

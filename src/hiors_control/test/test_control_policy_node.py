@@ -62,7 +62,7 @@ class World(Node):
 
     def __init__(self) -> None:
         super().__init__("world")
-        self.streams = {"joints", "command", "box", "hole", "state"}
+        self.streams = frozenset({"joints", "command", "box", "hole", "state"})
         self.wants, self.epoch = False, 1
         self.chunks: list[ActionChunk] = []
         self.active: list[CheckpointInfo] = []
@@ -225,13 +225,13 @@ def test_after_a_change_of_authority_chunks_carry_the_new_epoch(graph: Graph):
 )
 def test_a_stream_that_stops_stops_inference_and_is_named(graph: Graph, stream: str, topic: str):
     graph.drive()
-    graph.world.streams.remove(stream)
+    graph.world.streams -= {stream}
     graph.until(lambda: topic in graph.world.diagnostics.get("inference", ""))
     count = len(graph.world.chunks)
     graph.world.diagnostics.clear()
     graph.until(lambda: "inference" in graph.world.diagnostics)
     assert len(graph.world.chunks) == count
-    graph.world.streams.add(stream)
+    graph.world.streams |= {stream}
     graph.until(lambda: len(graph.world.chunks) > count)
 
 

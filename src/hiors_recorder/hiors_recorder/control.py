@@ -17,6 +17,7 @@ from hiors_core.errors import StateError
 from hiors_core.homing import AT_HOME
 from hiors_interfaces.msg import ControlState
 from hiors_interfaces.srv import ResetScene, SetAuthority
+from hiors_recorder.run import PATIENCE
 from hiors_ros.node import HiorsNode
 
 NAME = "recorder"
@@ -27,8 +28,6 @@ SEEN = 0.3
 """From a reset scene to the start of the episode [s]: several frames of every stream."""
 SETTLING = 3.0
 """Longest wait for the arm to stand still before the scene is reset [s]."""
-_FALTERING = 1.0
-"""Longest time for which a way home that is refused is asked for again [s]."""
 _REQUEST_TIMEOUT = 5.0
 _ASK_AGAIN = 1.0
 
@@ -62,7 +61,7 @@ class ControlLine:
     ) -> SetAuthority.Response:
         """Ask the arbiter, or raise StateError with its answer.
 
-        A refusal is asked again for ``patience`` [s]: a stream may falter for a moment.
+        A refusal is asked again for ``patience`` [s].
         """
         message = SetAuthority.Request(request=int(request), operator_name=NAME, reason=reason)
         end = self._clock.now() + to_ns(patience)
@@ -92,7 +91,7 @@ class ControlLine:
     def _try_home(self, end: int) -> ControlState:
         """Return the state in which the way home ended."""
         left = to_s(max(0, end - self._clock.now()))
-        patience = min(left, _FALTERING)
+        patience = min(left, PATIENCE)
         epoch = self.request(Request.HOME, "before an episode", patience).epoch
         return self.wait(
             lambda s: s.authority == Authority.HOLD and s.epoch >= epoch, left, _not_home

@@ -20,8 +20,8 @@ from hiors_interfaces.msg import ControlState
 from hiors_recorder.parameters import RecorderParameters
 
 POLL = 0.05
-START_PATIENCE = 2.0
-"""How long a refusal to start the policy is asked again [s]."""
+PATIENCE = 2.0
+"""How long a request that is refused is asked again [s]: a stream may falter for a moment."""
 _NOTHING = Label()
 
 
@@ -165,7 +165,7 @@ class EpisodeRun:
         self._began(recording)
         if self._parameters.start_policy:
             reason = f"episode {recording.episode_id}"
-            self._control.request(Request.POLICY, reason, START_PATIENCE)
+            self._control.request(Request.POLICY, reason, PATIENCE)
         end = self._clock.now() + to_ns(time_limit)
         while True:
             if self._labels.wait(recording.episode_id, POLL):

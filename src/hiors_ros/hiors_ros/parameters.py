@@ -118,14 +118,42 @@ def declare(node: Node, cls: type[T], prefix: str = "") -> T:
         value = values[info.name.removeprefix(prefix)] = _declare_one(node, info)
         if value is dataclasses.MISSING:
             wanted = _TYPES[info.type][1]
-            missing.append(f"{_where(node, info)} must be given: {wanted}. {info.doc}")
+            where = _where(node.get_fully_qualified_name(), info)
+            missing.append(f"{where} must be given: {wanted}. {info.doc}")
     if missing:
         raise InvalidValue("\n".join(missing))
     return cls(**values)
 
 
-def _where(node: Node, info: ParameterInfo) -> str:
-    return f"Parameter '{info.name}' of node '{node.get_fully_qualified_name()}'"
+def from_values(cls: type[T], node: str, values: Mapping[str, Any]) -> T:
+    """Return the dataclass as the node will make it of these values, checked likewise, without it.
+
+    What the dataclass does not declare is left out: the node may know it, or refuse it.
+    """
+    found = {}
+    for info in describe(cls):
+        if info.name not in values:
+            continue
+        value, where = values[info.name], _where(node, info)
+        if not _fits(value, info.type):
+            wanted = _TYPES[info.type][1]
+            raise InvalidValue(f"{where} must be {wanted}, got {value!r}. {info.doc}")
+        found[info.name] = tuple(value) if isinstance(value, list) else value
+        _check(found[info.name], info, where)
+    return cls(**found)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is tuple:
+        one = typing.get_args(kind)[0]
+        return isinstance(value, (list, tuple)) and all(_fits(v, one) for v in value)
+    if kind is str:
+        return isinstance(value, (str, Path))
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _where(node: str, info: ParameterInfo) -> str:
+    return f"Parameter '{info.name}' of node '{node}'"
 
 
 def _declare_one(node: Node, info: ParameterInfo) -> Any:
@@ -142,7 +170,7 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
         ]
     if info.one_of:
         descriptor.additional_constraints = f"one of: {', '.join(info.one_of.names)}"
-    where = _where(node, info)
+    where = _where(node.get_fully_qualified_name(), info)
     default = kind if info.required else info.default
     if isinstance(default, tuple):
         default = list(default) if default else kind

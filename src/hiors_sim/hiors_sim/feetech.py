@@ -33,11 +33,12 @@ def packet(body: bytes) -> bytes:
 
 @dataclass(slots=True)
 class SerialFault:
-    """Faults of the bus: fall silent, answer in single bytes, inject bytes once, spoil the
-    checksum.
+    """Faults of the bus: fall silent, lose the next ``lose`` answers, answer in single bytes,
+    inject bytes once, spoil the checksum.
     """
 
     stall: bool = False
+    lose: int = 0
     split: bool = False
     garbage: bytes = b""
     bad_checksum: bool = False
@@ -45,6 +46,9 @@ class SerialFault:
     def segments(self, data: bytes) -> Iterator[bytes]:
         """Give the segments in which an answer goes out, spoilt as asked for."""
         if not data or self.stall:
+            return
+        if self.lose:
+            self.lose -= 1
             return
         if self.bad_checksum:
             data = data[:-1] + bytes([data[-1] ^ 0x55])

@@ -6,6 +6,7 @@ thread.
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -185,10 +186,7 @@ class LeaderBus:
 
     def _read(self, number: int, address: int, size: int) -> int:
         read = {1: self._packets.read1ByteTxRx, 4: self._packets.read4ByteTxRx}[size]
-        try:
-            value, result, error = read(self._port, number, address)
-        except PORT_ERRORS as lost:
-            raise LinkLost(f"{self._s.port}: {lost}") from lost
+        value, result, error = self._ask(lambda: read(self._port, number, address))
         self._check(number, result, error, f"reading register {address}")
         return int(value)
 
@@ -198,11 +196,17 @@ class LeaderBus:
             2: self._packets.write2ByteTxRx,
             4: self._packets.write4ByteTxRx,
         }[size]
+        data = value & (256**size - 1)
+        result, error = self._ask(lambda: write(self._port, number, address, data))
+        self._check(number, result, error, f"register {address} = {value}")
+
+    def _ask(self, ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+        """Return an answer that ends in result and error; ask once more when one gets lost."""
         try:
-            result, error = write(self._port, number, address, value & (256**size - 1))
+            answer = ask()
+            return answer if answer[-2] == COMM_SUCCESS else ask()
         except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
-        self._check(number, result, error, f"register {address} = {value}")
 
     def _check(self, number: int, result: int, error: int, what: str) -> None:
         if result != COMM_SUCCESS:

@@ -12,9 +12,11 @@ from hiors_core.clock import SteadyClock
 from hiors_core.errors import StateError
 from hiors_core.robot import Arm, load_robot
 from hiors_sim.dynamixel import ButtonBoard, LeaderEmulator, leader_servos
+from hiors_xtrainer.leader_bus import LeaderBus
 from hiors_xtrainer.leader_buttons import Gesture
 from hiors_xtrainer.leader_link import LeaderLink
 from hiors_xtrainer.leader_session import LeaderRules, LeaderSession, LeaderState
+from hiors_xtrainer.replies import LinkLost
 
 Wait = Callable[[Callable[[], bool], str], None]
 
@@ -122,6 +124,20 @@ def test_a_pulled_cable_releases_and_a_plugged_in_one_is_found_again(
     hand.leader.start()
     waiter(lambda: running.state is LeaderState.FREE, "the leader to come back")
     assert not running.ask(lambda s: s.following)
+
+
+def test_a_register_whose_answer_got_lost_is_written_again(hand: Hand) -> None:
+    bus = LeaderBus(settings(hand.leader.port))
+    try:
+        ticks, _ = bus.read()
+        hand.leader.fault.lose = 1
+        bus.hold(ticks)
+        assert all(hand.leader.servos[number].torque for number in IDS)
+        hand.leader.fault.lose = 2
+        with pytest.raises(LinkLost, match=r"servo 1, register 64 = 0: There is no status packet"):
+            bus.release()
+    finally:
+        bus.close()
 
 
 def test_a_servo_that_falls_off_the_bus_is_named_and_found_again(

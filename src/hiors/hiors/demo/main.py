@@ -72,6 +72,7 @@ class Demo:
         self._args = self._arguments()
         # Before the first stage: a wrong parameter file must not cost a training.
         self._nodes = build_graph(self._args)
+        self._playing = stages.playing(self._nodes)
 
     @contextmanager
     def _timed(self, name: str, text: str) -> Iterator[None]:
@@ -118,8 +119,8 @@ class Demo:
         stages.run_learner([*learner_program(), *words], self.options.out / "logs")
 
     def _evaluate(self, count: int) -> dict[str, int]:
-        checkpoints, how = self.options.out / "checkpoints", stages.playing(self._nodes)
-        return stages.evaluate(self.scene, checkpoints, self.seeds, count, how)
+        checkpoints = self.options.out / "checkpoints"
+        return stages.evaluate(self.scene, checkpoints, self.seeds, count, self._playing)
 
     def _arguments(self) -> BringupArgs:
         return BringupArgs(
@@ -152,18 +153,24 @@ class Demo:
                     row = EpisodeRow(number=number, seed=self.seeds.online(number))
                     rows.append(row)
                     session.run_episode(row, TASK, beat)
+                    if not row.episode_id:
+                        self.display.say(f"episode {number} could not be run: {row.ending}")
                     self.display.ended(number)
                     check_some_ran(rows)
-                    if not row.episode_id:
-                        # A fault latches until a person enables the robot again.
-                        self.display.say(f"episode {number} could not be run: {row.ending}")
-                        self.display.say(f"the robot is enabled again: {session.enable(beat)}")
-                        self.result.enabled_again += 1
+                    if not row.episode_id and not session.robot_ready:
+                        self._enable(session, beat)
                 self.display.stage("4/5 the learner takes in the last episodes")
                 what = "the last decisions and the learner"
                 session.wait(lambda: _settled(rows), 60.0, what, beat)
             finally:
                 self._note_control(session)
+
+    def _enable(self, session: Session, beat: Callable[[], None]) -> None:
+        """Do what a person does after a fault: it latches until somebody enables the robot."""
+        answer = session.enable(beat)
+        what = "is enabled again" if answer.success else "was not enabled"
+        self.display.say(f"the robot {what}: {answer.message}")
+        self.result.enabled_again += answer.success
 
     def _beat(self, session: Session, graph: Bringup) -> Callable[[], None]:
         def beat() -> None:

@@ -139,13 +139,18 @@ class Session:
         if policy:
             self.wait(lambda: self.heard.checkpoint != "", seconds, "an active policy", beat)
         self.wait(
-            lambda: self.heard.control is not None and self.heard.control.ready,
+            lambda: self.robot_ready,
             seconds,
             lambda: f"a robot that is ready; control/state: {self._lacking()}",
             beat,
         )
         what = "executed actions (control/executed): the driver's log says why it sends none"
         self.wait(lambda: self.heard.executed, seconds, what, beat)
+
+    @property
+    def robot_ready(self) -> bool:
+        """Whether the arbiter says that all required streams are fresh and no arm is in fault."""
+        return self.heard.control is not None and self.heard.control.ready
 
     def _lacking(self) -> str:
         control = self.heard.control
@@ -176,14 +181,13 @@ class Session:
         row.outcome = OUTCOMES[result.outcome]
         self.update(row)
 
-    def enable(self, beat: Callable[[], None]) -> str:
-        """Enable the robot again, as a person does after a fault; return what the driver says."""
+    def enable(self, beat: Callable[[], None]) -> Trigger.Response:
+        """Enable the robot again, as a person does after a fault; return the driver's answer."""
         client = self._enable
         self.wait(client.service_is_ready, 10.0, "the driver's service driver/enable", beat)
-        said = self._answer(
+        return self._answer(
             lambda: client.call_async(Trigger.Request()), 30.0, "the robot to be enabled", beat
         )
-        return str(said.message)
 
     def _answer(
         self, ask: Callable[[], Future], seconds: float, what: str, beat: Callable[[], None]

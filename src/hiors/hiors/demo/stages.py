@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages of the demo that need no running graph: demonstrations, starting policy, evaluation."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hiors.spec import Graph
 from hiors.supervisor import Command, Supervisor
@@ -13,6 +12,7 @@ from hiors_control.policy_parameters import PolicyParameters
 from hiors_core.arbiter_settings import ArbiterSettings
 from hiors_core.errors import HiorsError
 from hiors_core.robot import RobotModel
+from hiors_ros.parameters import from_values
 from hiors_sim.task import SimTask
 
 Progress = Callable[[int], None]
@@ -100,19 +100,14 @@ class Playing:
 
 
 def playing(graph: Graph) -> Playing:
-    """Return how the graph's nodes make and execute chunks."""
-    policy, arbiter = (
-        kind(**_known(kind, next(n.parameters for n in graph.nodes if n.name == name)))
-        for name, kind in (("policy", PolicyParameters), ("arbiter", ArbiterParameters))
-    )
+    """Return how the graph's nodes make and execute chunks, or raise InvalidValue."""
+    nodes = {node.name: node for node in graph.nodes}
+    one, other = nodes["policy"], nodes["arbiter"]
+    policy = from_values(PolicyParameters, one.full_name, one.parameters)
+    arbiter = from_values(ArbiterParameters, other.full_name, other.parameters)
     return Playing(
         replan_interval=policy.replan_interval, noise=policy.noise, arbiter=arbiter.settings()
     )
-
-
-def _known(kind: type, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters without those that the node will refuse when it starts."""
-    return {f.name: parameters[f.name] for f in fields(kind) if f.name in parameters}
 
 
 def evaluate(
