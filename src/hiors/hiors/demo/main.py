@@ -1,49 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order of the demo: demonstrations, starting policy, the graph, evaluation, summary."""
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from hiors import places
 from hiors.arguments import BringupArgs
 from hiors.demo import report, stages
+from hiors.demo.options import POLICIES, Options, parse
 from hiors.demo.records import EpisodeRow, check_some_ran, success_count
 from hiors.demo.session import Session
 from hiors.demo.table import Display
 from hiors.graph import build_graph
-from hiors.options import Parser
 from hiors.places import config_file, learner_program
 from hiors.up import Bringup
 from hiors_core.durable import write_atomic
-from hiors_core.errors import HiorsError, InvalidValue
+from hiors_core.errors import HiorsError
 from hiors_core.link import Link
 from hiors_core.robot import load_robot
 from hiors_sim.task import load_sim_task
 
 ROBOT, TASK, ARM = "xtrainer", "insert_moisturizer", "left"
-POLICIES = {"state": "object_poses", "vision": "vision"}
-"""Files in config/policies, by what the policy sees."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line says."""
-
-    episodes: int
-    out: Path
-    seed: int
-    headless: bool
-    policy: str
-    demonstrations: int
-    steps: int
-    evaluation: int
-    params: Path
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,12 +78,12 @@ class Demo:
             self._train_start()
         with self._timed("start_evaluation", "3/5 evaluating the starting policy alone"):
             self.result.start = self._evaluate(count)
-            self.display.say(f"starting policy alone: {_of(self.result.start)}")
+            self.display.say(f"starting policy alone: {report.of(self.result.start)}")
         with self._timed("online", "4/5 the robot tries, the operator helps, the learner learns"):
             self._online()
         with self._timed("final_evaluation", "5/5 evaluating the final policy alone"):
             self.result.final = self._evaluate(count)
-            self.display.say(f"final policy alone: {_of(self.result.final)}")
+            self.display.say(f"final policy alone: {report.of(self.result.final)}")
 
     def _train_start(self) -> None:
         files = {
@@ -239,17 +219,9 @@ def _settled(rows: Sequence[EpisodeRow]) -> bool:
     return all(r.decision == "rejected" or r.learned for r in rows if r.outcome != "none")
 
 
-def _of(counts: dict[str, int]) -> str:
-    rate, low, high = report.wilson(counts["k"], counts["n"])
-    return (
-        f"{counts['k']}/{counts['n']} = {100 * rate:.0f} % "
-        f"(95 % interval {100 * low:.0f} .. {100 * high:.0f})"
-    )
-
-
 def main(argv: Sequence[str]) -> int:
     """Run `hiors demo`."""
-    options = _options(_parser().parse_args(argv))
+    options = parse(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with Display(options.episodes, headless=options.headless) as display:
@@ -264,69 +236,6 @@ def main(argv: Sequence[str]) -> int:
         curve = options.out / "learning_curve.png"
         report.draw_curve(curve, demo.result.rows, demo.result.start, demo.result.final)
         display.stage("done")
-    for text in _closing(summary, options.out):
+    for text in report.closing(summary, options.out):
         display.say(text)
     return 0
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="hiors demo", description=__doc__)
-    parser.add_argument("--episodes", type=int, default=60, help="online episodes (60)")
-    parser.add_argument("--out", type=Path, help="folder to write (runs/demo-<date>-<time>)")
-    parser.add_argument("--seed", type=int, default=0, help="of scenes, operator and weights (0)")
-    parser.add_argument("--headless", action="store_true", help="plain lines, no live table")
-    parser.add_argument(
-        "--policy",
-        choices=tuple(POLICIES),
-        default="state",
-        help="state: sees the object's pose, which the simulator gives away; vision: sees images "
-        "and takes many times longer to learn",
-    )
-    parser.add_argument("--demonstrations", type=int, default=3, help="to start from (3)")
-    parser.add_argument("--steps", type=int, default=1200, help="of the starting policy (1200)")
-    parser.add_argument("--evaluation", type=int, default=40, help="episodes of each (40)")
-    parser.add_argument(
-        "--params", type=Path, help="YAML parameters laid over the graph's (config/demo.yaml)"
-    )
-    return parser
-
-
-def _options(found: argparse.Namespace) -> Options:
-    for name, low in (("episodes", 1), ("seed", 0), ("demonstrations", 1), ("steps", 1)):
-        if getattr(found, name) < low:
-            raise InvalidValue(f"--{name} must be at least {low}, got {getattr(found, name)}")
-    if found.evaluation < 1:
-        raise InvalidValue(f"--evaluation must be at least 1, got {found.evaluation}")
-    out = (found.out or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InvalidValue(f"--out {out} exists and is not an empty folder: choose another")
-    params = (found.params or places.config() / "demo.yaml").resolve()
-    if not params.is_file():
-        raise InvalidValue(f"--params {params} is not a file")
-    return Options(
-        episodes=found.episodes,
-        out=out,
-        seed=found.seed,
-        headless=found.headless,
-        policy=found.policy,
-        demonstrations=found.demonstrations,
-        steps=found.steps,
-        evaluation=found.evaluation,
-        params=params,
-    )
-
-
-def _closing(summary: dict[str, Any], out: Path) -> list[str]:
-    period = summary["control_period_ms"]
-    figures = " ".join(f"{name} {period.get(name)}" for name in ("p50", "p99", "max"))
-    taken = (
-        f"{len(summary['accepted_ids'])} accepted, {len(summary['rejected'])} rejected, "
-        f"{len(summary['learner_ids'])} learned, {summary['hot_swaps']} hot-swaps"
-    )
-    return [
-        f"alone: start {_of(summary['start_success'])}, final {_of(summary['final_success'])}",
-        f"online: first 20 {_of(summary['first20'])}, last 20 {_of(summary['last20'])}",
-        taken,
-        f"control period {figures} ms",
-        f"{summary['wall_s']:.0f} s; everything is in {out}",
-    ]

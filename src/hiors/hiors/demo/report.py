@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and intervals of a finished demo."""
+"""Picture, intervals and last words of a finished demo."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,3 +76,29 @@ def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float, float]:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return p, float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def of(counts: Mapping[str, int]) -> str:
+    """Return k of n in words, with its rate and interval."""
+    rate, low, high = wilson(counts["k"], counts["n"])
+    return (
+        f"{counts['k']}/{counts['n']} = {100 * rate:.0f} % "
+        f"(95 % interval {100 * low:.0f} .. {100 * high:.0f})"
+    )
+
+
+def closing(summary: Mapping[str, Any], out: Path) -> list[str]:
+    """Return the last lines of the demo, of what summary.json holds."""
+    period = summary["control_period_ms"]
+    figures = " ".join(f"{name} {period.get(name)}" for name in ("p50", "p99", "max"))
+    taken = (
+        f"{len(summary['accepted_ids'])} accepted, {len(summary['rejected'])} rejected, "
+        f"{len(summary['learner_ids'])} learned, {summary['hot_swaps']} hot-swaps"
+    )
+    return [
+        f"alone: start {of(summary['start_success'])}, final {of(summary['final_success'])}",
+        f"online: first 20 {of(summary['first20'])}, last 20 {of(summary['last20'])}",
+        taken,
+        f"control period {figures} ms",
+        f"{summary['wall_s']:.0f} s; everything is in {out}",
+    ]
