@@ -43,7 +43,7 @@ def main(argv: Sequence[str], config: Path, parser: argparse.ArgumentParser) -> 
     folder = BenchFolder(options.out.absolute())
     folder.create(settings)
     todo = {job: before for job, before in chosen.items() if not folder.done(job)}
-    progress = Progress(len(chosen), len(chosen) - len(todo), options.jobs, _say)
+    progress = Progress(todo, len(chosen) - len(todo), options.jobs, _say)
     if todo:
         command = worker_command(folder.root, config)
         with Crew(command, min(options.jobs, len(todo)), folder.root / "logs") as crew:

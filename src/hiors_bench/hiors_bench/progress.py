@@ -2,34 +2,45 @@
 """What a person reads while the benchmark runs: what is finished, and how long the rest takes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 
 from hiors_bench.crew import Answer
 from hiors_bench.runs import START, Job, Record
 
 
 class Progress:
-    """Counts jobs and guesses the end from the time of those that are finished."""
+    """Counts jobs, and guesses the end from how long each arm took.
+
+    Args:
+        todo: jobs that are to be done. before: how many were finished earlier.
+    """
 
     def __init__(
         self,
-        total: int,
+        todo: Iterable[Job],
         before: int,
         workers: int,
         say: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._done, self._workers = total, before, workers
+        self._todo = set(todo)
+        self._total, self._done, self._workers = len(self._todo) + before, before, workers
         self._say, self._now = say, now
-        self._begun, self._fresh = now(), 0
+        self._heard = now()
+        self._took: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         kept = f", {before} of them finished before" if before else ""
-        say(f"{total} jobs on {workers} processes{kept}")
+        say(f"{self._total} jobs on {workers} processes{kept}")
 
     def finished(self, answer: Answer, record: Record) -> None:
         """Say what became of a job."""
-        self._done += 1
-        self._fresh += 1
         job = answer.job
+        self._done += 1
+        self._todo.discard(job)
+        self._heard = self._now()
+        if not answer.error:
+            self._took[job.task, job.arm].append(record["wall_s"])
         said = answer.error and f"FAILED: {answer.error}"
         if not said and job.arm == START:
             said = f"{record['k']}/{record['n']} before learning online"
@@ -47,8 +58,11 @@ class Progress:
         self._say(f"[{self._done}/{self._total}] at work on {names}{self._left()}")
 
     def _left(self) -> str:
-        if not self._fresh or self._done >= self._total:
+        runs = [fmean(took) for (_, arm), took in self._took.items() if arm != START]
+        if not runs or not self._todo:
             return ""
-        took = self._now() - self._begun
-        minutes = took / self._fresh * (self._total - self._done) / 60.0
-        return f" | about {max(1, round(minutes))} min left"
+        # An arm that has not been run yet counts as those that have.
+        usual = fmean(runs)
+        work = sum(fmean(self._took.get((job.task, job.arm), [usual])) for job in self._todo)
+        seconds = work / self._workers - (self._now() - self._heard)
+        return f" | about {max(1, round(seconds / 60.0))} min left"

@@ -74,17 +74,22 @@ def test_workers_have_one_thread_and_are_gone_afterwards(tmp_path: Path) -> None
 def test_progress_says_what_is_done_and_what_is_left() -> None:
     said: list[str] = []
     now = [0.0]
-    progress = Progress(12, 2, 2, said.append, lambda: now[0])
-    now[0] = 120.0
-    progress.finished(Answer(job=Job("t", START, 0)), {"k": 3, "n": 5})
+    arms = (START, "hi_ors", "qc", "bc_total")
+    jobs = [Job("t", arm, seed) for seed in (0, 1) for arm in arms]
+    progress = Progress(jobs, 2, 2, said.append, lambda: now[0])
+    progress.finished(Answer(job=jobs[0]), {"k": 3, "n": 5, "wall_s": 20.0})
     run = {"success": {"k": 4, "n": 5}, "wall_s": 61.2, "status": "finished"}
-    progress.finished(Answer(job=Job("t", "hi_ors", 0)), run)
-    progress.finished(Answer(job=Job("t", "qc", 0), error="no"), {})
-    progress.beat([Job("t", "bc_total", 1)])
+    progress.finished(Answer(job=jobs[1]), run)
+    progress.finished(Answer(job=jobs[2]), {**run, "wall_s": 600.0})
+    progress.finished(Answer(job=jobs[3], error="no"), {})
+    now[0] = 120.0
+    progress.beat(jobs[4:6])
+    # Left: a start of 20 s, 61 s, 600 s, and an arm not run yet that counts as their mean.
     assert said == [
-        "12 jobs on 2 processes, 2 of them finished before",
-        "[3/12] t start seed 0: 3/5 before learning online | about 18 min left",
-        "[4/12] t hi_ors seed 0: 4/5, 61 s | about 8 min left",
-        "[5/12] t qc seed 0: FAILED: no | about 5 min left",
-        "[5/12] at work on bc_total seed 1 | about 5 min left",
+        "10 jobs on 2 processes, 2 of them finished before",
+        "[3/10] t start seed 0: 3/5 before learning online",
+        "[4/10] t hi_ors seed 0: 4/5, 61 s | about 3 min left",
+        "[5/10] t qc seed 0: 4/5, 600 s | about 11 min left",
+        "[6/10] t bc_total seed 0: FAILED: no | about 8 min left",
+        "[6/10] at work on start seed 1, hi_ors seed 1 | about 6 min left",
     ]
