@@ -148,6 +148,7 @@ def test_a_signal_ends_everything_and_leaves_whole_episodes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_robot_that_fell_silent_is_enabled_again(ros_domain: int, tmp_path: Path) -> None:
     out = tmp_path / "run"
     logs = out / "logs"
