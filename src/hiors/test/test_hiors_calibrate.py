@@ -64,7 +64,6 @@ def test_a_lost_answer_is_forgiven_and_a_silent_leader_is_told(
     path = tmp_path / "leader.yaml"
     with LeaderEmulator(leader_servos([*SHIPPED_IDS, 3, 8])) as leader:
         words = ["calibrate", "leader", "left", "--port", leader.port, "--file", str(path)]
-
         handle = iter((OPENED, CLOSED))
 
         def lose_one(text: str) -> str:

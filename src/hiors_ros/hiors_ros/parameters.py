@@ -10,7 +10,7 @@ import dataclasses
 import math
 import sys
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -113,16 +113,8 @@ def declare(node: Node, cls: type[T], prefix: str = "") -> T:
 
     A value that is not allowed is refused at once; those that are missing, all together.
     """
-    values, missing = {}, []
-    for info in describe(cls, prefix):
-        value = values[info.name.removeprefix(prefix)] = _declare_one(node, info)
-        if value is dataclasses.MISSING:
-            wanted = _TYPES[info.type][1]
-            where = _where(node.get_fully_qualified_name(), info)
-            missing.append(f"{where} must be given: {wanted}. {info.doc}")
-    if missing:
-        raise InvalidValue("\n".join(missing))
-    return cls(**values)
+    name = node.get_fully_qualified_name()
+    return _checked(cls, prefix, name, lambda info, where: _declare_one(node, info, where))
 
 
 def from_values(cls: type[T], node: str, values: Mapping[str, Any]) -> T:
@@ -130,17 +122,32 @@ def from_values(cls: type[T], node: str, values: Mapping[str, Any]) -> T:
 
     What the dataclass does not declare is left out: the node may know it, or refuse it.
     """
-    found = {}
-    for info in describe(cls):
-        if info.name not in values:
-            continue
-        value, where = values[info.name], _where(node, info)
-        if not _fits(value, info.type):
-            wanted = _TYPES[info.type][1]
-            raise InvalidValue(f"{where} must be {wanted}, got {value!r}. {info.doc}")
-        found[info.name] = tuple(value) if isinstance(value, list) else value
-        _check(found[info.name], info, where)
-    return cls(**found)
+    return _checked(cls, "", node, lambda info, where: _given(values, info, where))
+
+
+def _checked(cls: type[T], prefix: str, node: str, read: Callable[[ParameterInfo, str], Any]) -> T:
+    """Return the dataclass with what ``read`` finds for each field, MISSING for none."""
+    values, missing = {}, []
+    for info in describe(cls, prefix):
+        where = f"Parameter '{info.name}' of node '{node}'"
+        value = values[info.name.removeprefix(prefix)] = read(info, where)
+        if value is dataclasses.MISSING:
+            missing.append(f"{where} must be given: {_TYPES[info.type][1]}. {info.doc}")
+    if missing:
+        raise InvalidValue("\n".join(missing))
+    return cls(**values)
+
+
+def _given(values: Mapping[str, Any], info: ParameterInfo, where: str) -> Any:
+    """Return the value that is given, or the default, which is MISSING when there is none."""
+    if info.name not in values:
+        return info.default
+    value = values[info.name]
+    if not _fits(value, info.type):
+        raise InvalidValue(_of_wrong_type(where, value, info))
+    value = tuple(value) if typing.get_origin(info.type) is tuple else value
+    _check(value, info, where)
+    return value
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -152,13 +159,9 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _where(node: str, info: ParameterInfo) -> str:
-    return f"Parameter '{info.name}' of node '{node}'"
-
-
-def _declare_one(node: Node, info: ParameterInfo) -> Any:
+def _declare_one(node: Node, info: ParameterInfo, where: str) -> Any:
     """Declare one parameter; return its value, or MISSING when it has none."""
-    kind, wanted = _TYPES[info.type]
+    kind, _ = _TYPES[info.type]
     descriptor = ParameterDescriptor(description=info.doc, read_only=True, type=kind.value)
     if info.bounds and info.type is float:
         descriptor.floating_point_range = [
@@ -170,7 +173,6 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
         ]
     if info.one_of:
         descriptor.additional_constraints = f"one of: {', '.join(info.one_of.names)}"
-    where = _where(node.get_fully_qualified_name(), info)
     default = kind if info.required else info.default
     if isinstance(default, tuple):
         default = list(default) if default else kind
@@ -179,7 +181,7 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
     except InvalidParameterTypeException as error:
         given = node._parameter_overrides.get(info.name)
         value = given.value if given else None
-        raise InvalidValue(f"{where} must be {wanted}, got {value!r}. {info.doc}") from error
+        raise InvalidValue(_of_wrong_type(where, value, info)) from error
     except InvalidParameterValueException as error:
         given = node._parameter_overrides.get(info.name)
         raise InvalidValue(_out_of_range(where, given.value if given else None, info)) from error
@@ -189,6 +191,10 @@ def _declare_one(node: Node, info: ParameterInfo) -> Any:
     value = tuple(value) if typing.get_origin(info.type) is tuple else value
     _check(value, info, where)
     return value
+
+
+def _of_wrong_type(where: str, value: Any, info: ParameterInfo) -> str:
+    return f"{where} must be {_TYPES[info.type][1]}, got {value!r}. {info.doc}"
 
 
 def _out_of_range(where: str, value: Any, info: ParameterInfo) -> str:

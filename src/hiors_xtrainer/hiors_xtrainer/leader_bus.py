@@ -154,7 +154,7 @@ class LeaderBus:
         )
 
     def _answers(self, number: int) -> bool:
-        return any(self._packets.ping(self._port, number)[1] == COMM_SUCCESS for _ in range(2))
+        return _twice(lambda: self._packets.ping(self._port, number))[-2] == COMM_SUCCESS
 
     def _sync_read(self, numbers: tuple[int, ...]) -> GroupSyncRead:
         group = GroupSyncRead(self._port, self._packets, self._s.read_address, 4)
@@ -201,10 +201,8 @@ class LeaderBus:
         self._check(number, result, error, f"register {address} = {value}")
 
     def _ask(self, ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
-        """Return an answer that ends in result and error; ask once more when one gets lost."""
         try:
-            answer = ask()
-            return answer if answer[-2] == COMM_SUCCESS else ask()
+            return _twice(ask)
         except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
 
@@ -218,3 +216,9 @@ class LeaderBus:
 
     def _why(self, result: int) -> str:
         return str(self._packets.getTxRxResult(result)).replace("[TxRxResult] ", "")
+
+
+def _twice(ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+    """Return an answer that ends in result and error; ask once more when one gets lost."""
+    answer = ask()
+    return answer if answer[-2] == COMM_SUCCESS else ask()

@@ -44,17 +44,7 @@ def parse(argv: Sequence[str]) -> Options:
     params = (found.params or places.config() / "demo.yaml").resolve()
     if not params.is_file():
         raise InvalidValue(f"--params {params} is not a file")
-    return Options(
-        episodes=found.episodes,
-        out=out,
-        seed=found.seed,
-        headless=found.headless,
-        policy=found.policy,
-        demonstrations=found.demonstrations,
-        steps=found.steps,
-        evaluation=found.evaluation,
-        params=params,
-    )
+    return Options(**{**vars(found), "out": out, "params": params})
 
 
 def _parser() -> Parser:

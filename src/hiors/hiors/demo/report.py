@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hiors.demo.records import EpisodeRow
+from hiors_bench import statistics
 
 
 def draw_curve(
@@ -68,14 +69,11 @@ def _rolling(values: "np.ndarray[Any, Any]", window: int) -> "np.ndarray[Any, An
     return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
 
 
-def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float, float]:
-    """Return the rate k/n with its Wilson interval (95 % for z = 1.96)."""
+def wilson(k: int, n: int) -> tuple[float, float, float]:
+    """Return the rate k/n with its 95 % Wilson interval; nan for no episode."""
     if n <= 0:
         return float("nan"), float("nan"), float("nan")
-    p = k / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return p, float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    return k / n, *statistics.wilson(k, n)
 
 
 def of(counts: Mapping[str, int]) -> str:

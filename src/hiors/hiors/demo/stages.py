@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from hiors.spec import Graph
 from hiors.supervisor import Command, Supervisor
@@ -16,6 +17,7 @@ from hiors_ros.parameters import from_values
 from hiors_sim.task import SimTask
 
 Progress = Callable[[int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +104,12 @@ class Playing:
 def playing(graph: Graph) -> Playing:
     """Return how the graph's nodes make and execute chunks, or raise InvalidValue."""
     nodes = {node.name: node for node in graph.nodes}
-    one, other = nodes["policy"], nodes["arbiter"]
-    policy = from_values(PolicyParameters, one.full_name, one.parameters)
-    arbiter = from_values(ArbiterParameters, other.full_name, other.parameters)
+
+    def parameters(name: str, kind: type[T]) -> T:
+        return from_values(kind, nodes[name].full_name, nodes[name].parameters)
+
+    policy = parameters("policy", PolicyParameters)
+    arbiter = parameters("arbiter", ArbiterParameters)
     return Playing(
         replan_interval=policy.replan_interval, noise=policy.noise, arbiter=arbiter.settings()
     )
