@@ -5,6 +5,7 @@ You hold the leader in the robot's home position, then press its handle; nothing
 """
 
 import argparse
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,13 +132,22 @@ def _wait(text: str) -> None:
 
 
 def _still(bus: Any) -> tuple[Any, int]:
-    """Read a position that stands still; a hand and a bus may need more than one try."""
+    """Read a position that stands still; a hand may need more than one try."""
     from hiors_xtrainer.leader_calibration import still_position
-    from hiors_xtrainer.replies import LinkLost
 
     for _ in range(_TRIES - 1):
         try:
-            return still_position(bus.read)
-        except (StateError, LinkLost) as error:
+            return still_position(lambda: _read(bus))
+        except StateError as error:
             print(f"  {error}")
-    return still_position(bus.read)
+    return still_position(lambda: _read(bus))
+
+
+def _read(bus: Any) -> Any:
+    """Read the leader once; on a busy machine an answer may come too late."""
+    from hiors_xtrainer.replies import LinkLost
+
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(LinkLost):
+            return bus.read()
+    return bus.read()

@@ -58,7 +58,7 @@ def test_a_person_calibrates_the_right_leader(
     assert [mapping.opening(t) for t in (OPENED, CLOSED)] == pytest.approx([1.0, 0.0])
 
 
-def test_a_lost_answer_is_forgiven_and_a_silent_leader_is_told(
+def test_lost_answers_are_forgiven_and_a_silent_leader_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "leader.yaml"
@@ -66,14 +66,14 @@ def test_a_lost_answer_is_forgiven_and_a_silent_leader_is_told(
         words = ["calibrate", "leader", "left", "--port", leader.port, "--file", str(path)]
         handle = iter((OPENED, CLOSED))
 
-        def lose_one(text: str) -> str:
+        def lose_some(text: str) -> str:
             leader.servos[8].place(next(handle))
-            leader.fault.lose = 1
+            leader.fault.lose = 3
             return ""
 
-        monkeypatch.setattr("builtins.input", lose_one)
+        monkeypatch.setattr("builtins.input", lose_some)
         assert main(words) == 0
-        assert capsys.readouterr().out.count("positions were not read") == 2
+        assert leader.fault.lose == 0
         path.unlink()
 
         def fall_silent(text: str) -> str:

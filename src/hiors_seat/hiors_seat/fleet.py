@@ -89,7 +89,8 @@ class Fleet:
     def look(self) -> None:
         """Find robots that came, forget those that are long gone."""
         for namespace in namespaces(self._node.get_topic_names_and_types()):
-            if namespace not in self._robots and len(self._robots) < MAX_ROBOTS:
+            new = namespace not in self._robots and len(self._robots) < MAX_ROBOTS
+            if new and self._node.count_publishers(namespace + _TOPIC):
                 self._robots[namespace] = FleetRobot(self._node, namespace, self._clock)
         for namespace, robot in list(self._robots.items()):
             if robot.is_gone(self._node):
@@ -109,7 +110,7 @@ class Fleet:
 
 
 def namespaces(topics: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """Return the namespaces (such as /robot1, or empty) in which an arbiter publishes."""
+    """Return the namespaces (such as /robot1, or empty) that have the topic of an arbiter."""
     return sorted(
         name.removesuffix(_TOPIC)
         for name, kinds in topics

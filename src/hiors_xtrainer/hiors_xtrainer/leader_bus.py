@@ -30,6 +30,9 @@ _RPM_UNIT = 0.229
 _WAIT = 0.002
 """How long a read of the port sleeps for bytes [s]; the SDK itself would poll without a pause."""
 
+_TRIES = 4
+"""How often a servo is asked: on a busy machine an answer may come later than the SDK waits."""
+
 _BOARD_WAITS = 4
 """Such waits until the board counts as silent."""
 
@@ -154,7 +157,7 @@ class LeaderBus:
         )
 
     def _answers(self, number: int) -> bool:
-        return _twice(lambda: self._packets.ping(self._port, number))[-2] == COMM_SUCCESS
+        return _persist(lambda: self._packets.ping(self._port, number))[-2] == COMM_SUCCESS
 
     def _sync_read(self, numbers: tuple[int, ...]) -> GroupSyncRead:
         group = GroupSyncRead(self._port, self._packets, self._s.read_address, 4)
@@ -202,7 +205,7 @@ class LeaderBus:
 
     def _ask(self, ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
         try:
-            return _twice(ask)
+            return _persist(ask)
         except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
 
@@ -218,7 +221,10 @@ class LeaderBus:
         return str(self._packets.getTxRxResult(result)).replace("[TxRxResult] ", "")
 
 
-def _twice(ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
-    """Return an answer that ends in result and error; ask once more when one gets lost."""
-    answer = ask()
-    return answer if answer[-2] == COMM_SUCCESS else ask()
+def _persist(ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+    """Return an answer that ends in result and error; ask again when one gets lost."""
+    for _ in range(_TRIES - 1):
+        answer = ask()
+        if answer[-2] == COMM_SUCCESS:
+            return answer
+    return ask()

@@ -133,7 +133,7 @@ def test_a_register_whose_answer_got_lost_is_written_again(hand: Hand) -> None:
         hand.leader.fault.lose = 1
         bus.hold(ticks)
         assert all(hand.leader.servos[number].torque for number in IDS)
-        hand.leader.fault.lose = 2
+        hand.leader.fault.lose = 4
         with pytest.raises(LinkLost, match=r"servo 1, register 64 = 0: There is no status packet"):
             bus.release()
     finally:
