@@ -9,7 +9,9 @@ the noise of the machine is in all of them alike; the ratios are medians of rati
 raw         one TCP connection, sendall, recv_into memory, an answer of one byte
 raw+disk    the same, but written to a file and synced before the answer
 pickle+lz4  ZeroMQ REQ/REP with a pickled, lz4-compressed message: the way of agentlace, rebuilt
-            here as a stand-in; this is not agentlace, and lacks its formatting of log lines
+            here as a stand-in; this is not agentlace. An upload is a list of transitions, kept in
+            memory. +log: each message that comes is also formatted for a debug line that nobody
+            sees, as agentlace (76984f9) does
 ours        hiors_link: episode stored, synced and announced before it is acknowledged; a
             checkpoint complete in the robot's folder. +curve: the same, encrypted
 
@@ -19,6 +21,7 @@ way to the policy that drives. Both with the real processes, by files and by Zer
 
 import argparse
 import hashlib
+import logging
 import os
 import pickle
 import shutil
@@ -50,6 +53,7 @@ from hiors_link.server import Server
 
 TRANSITION = 454_000
 """Bytes: 3 images of 224 x 224 x 3, state, chunk of 50 x 14."""
+_IMAGE = (224, 224, 3)
 UPLOADS = {"1 transition": 1, "20 transitions": 20, "200 transitions": 200}
 WEIGHTS = {"10 MB": 10, "100 MB": 100, "500 MB": 500}
 START = 1_700_000_000 * 10**9
@@ -75,7 +79,7 @@ def serve_raw(port: int, folder: Path) -> None:
                 line.sendall(b"k")
 
 
-def serve_pickle(port: int) -> None:
+def serve_pickle(port: int, *, log: bool) -> None:
     """Receive, decompress, unpickle and keep a message in memory, and answer."""
     import lz4.frame
 
@@ -83,6 +87,8 @@ def serve_pickle(port: int) -> None:
     answerer.bind(f"tcp://127.0.0.1:{port}")
     while True:
         kept = pickle.loads(lz4.frame.decompress(answerer.recv()))  # noqa: S301 the stand-in
+        if log:
+            logging.getLogger("stand-in").debug(f"Received new request: {kept}")
         answerer.send(lz4.frame.compress(pickle.dumps({"stored": len(kept)})))
 
 
@@ -109,16 +115,17 @@ def raw_method(port: int, *, keep: bool) -> Method:
     return send
 
 
-def pickle_method(port: int) -> Method:
-    """Return what sends as agentlace does."""
+def pickle_method(port: int, pack: Callable[[np.ndarray], object]) -> Method:
+    """Return what sends as agentlace does what ``pack`` makes of the bytes."""
     import lz4.frame
 
     asker = zmq.Context().socket(zmq.REQ)
     asker.connect(f"tcp://127.0.0.1:{port}")
 
     def send(data: np.ndarray) -> float:
+        message = {"data": pack(data)}
         begun = time.perf_counter()
-        asker.send(lz4.frame.compress(pickle.dumps({"data": data})))
+        asker.send(lz4.frame.compress(pickle.dumps(message)))
         pickle.loads(lz4.frame.decompress(asker.recv()))  # noqa: S301 the stand-in
         return time.perf_counter() - begun
 
@@ -200,8 +207,10 @@ class Ours:
 def compare(names: dict[str, int], unit: int, repeat: int, methods: dict[str, Method]) -> None:
     """Print times and ratios to the raw copies, as medians over the turns."""
     noise = np.random.default_rng(0)
-    print("| payload | method | ms, median | MB/s | of raw | of raw+disk | times pickle+lz4 |")
-    print("|---|---|---|---|---|---|---|")
+    yardsticks = [name for name in methods if not name.startswith("ours")]
+    of = [f"{'times' if 'pickle' in name else 'of'} {name}" for name in yardsticks]
+    print(f"| payload | method | ms, median | MB/s | {' | '.join(of)} |")
+    print("|---" * (4 + len(of)) + "|")
     for name, count in names.items():
         data = np.frombuffer(noise.bytes(count * unit), np.uint8)
         turns: dict[str, list[float]] = {method: [] for method in methods}
@@ -210,7 +219,7 @@ def compare(names: dict[str, int], unit: int, repeat: int, methods: dict[str, Me
                 turns[method].append(send(data))
         for method, times in turns.items():
             took = statistics.median(times)
-            ratios = [_ratio(turns[other], times) for other in ("raw", "raw+disk", "pickle+lz4")]
+            ratios = [_ratio(turns[other], times) for other in yardsticks]
             row = [name, method, f"{1000 * took:.1f}", f"{len(data) / 1e6 / took:.0f}", *ratios]
             print(f"| {' | '.join(row)} |", flush=True)
 
@@ -249,10 +258,11 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
     keys = base / "keys"
     for name in ("learner", "robot1"):
         new_identity(keys, name)
-    ports = {role: _free_port() for role in ("raw", "raw+disk", "pickle", "plain", "curve")}
+    roles = ("raw", "raw+disk", "pickle", "pickle+log", "plain", "curve")
+    ports = {role: _free_port() for role in roles}
     curve = ["--keys", str(keys)]
     children = [
-        _start(role.partition("+")[0] if "raw" in role else role, port, base, words)
+        _start("raw" if role == "raw+disk" else role, port, base, words)
         for role, port in ports.items()
         for words in [curve if role == "curve" else []]
     ]
@@ -262,21 +272,26 @@ def _measure(options: argparse.Namespace, base: Path) -> None:
         raw: dict[str, Method] = {
             "raw": raw_method(ports["raw"], keep=False),
             "raw+disk": raw_method(ports["raw+disk"], keep=True),
-            "pickle+lz4": pickle_method(ports["pickle"]),
         }
         small = {n: c for n, c in WEIGHTS.items() if c <= options.most}
         if "upload" in options.parts:
             few = {n: c for n, c in UPLOADS.items() if c * TRANSITION <= options.most * 1e6}
-            ours = {"ours": plain.upload, "ours+curve": secure.upload}
-            compare(few, TRANSITION, options.repeat, {**raw, **ours})
+            uploads = raw | {
+                "pickle+lz4": pickle_method(ports["pickle"], _transitions),
+                "pickle+lz4+log": pickle_method(ports["pickle+log"], _transitions),
+                "ours": plain.upload,
+                "ours+curve": secure.upload,
+            }
+            compare(few, TRANSITION, options.repeat, uploads)
         if "weights" in options.parts:
             print("weights: 'ours' from the publication on, 'transfer' without the looking for it")
-            ours = {
+            weights = raw | {
+                "pickle+lz4": pickle_method(ports["pickle"], lambda data: data),
                 "ours": lambda data: plain.publish(data)[0],
                 "ours transfer": lambda data: plain.publish(data)[1],
                 "ours+curve transfer": lambda data: secure.publish(data)[1],
             }
-            compare(small, 1_000_000, options.repeat, {**raw, **ours})
+            compare(small, 1_000_000, options.repeat, weights)
     finally:
         for child in children:
             child.kill()
@@ -287,8 +302,8 @@ def _serve(options: argparse.Namespace) -> None:
     folder = options.folder
     if options.role == "raw":
         serve_raw(options.port, folder)
-    elif options.role == "pickle":
-        serve_pickle(options.port)
+    elif options.role.startswith("pickle"):
+        serve_pickle(options.port, log=options.role == "pickle+log")
     elif options.role == "learner":
         import _trainable
 
@@ -311,6 +326,16 @@ def _connect(port: int) -> socket.socket:
             continue
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return line
+
+
+def _transitions(data: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Cut bytes into transitions of three images and the rest."""
+    images = 3 * _IMAGE[0] * _IMAGE[1] * _IMAGE[2]
+    rows = data[: len(data) // TRANSITION * TRANSITION].reshape(-1, TRANSITION)
+    return [
+        {"images": row[:images].reshape(3, *_IMAGE), "rest": row[images:].view(np.float32)}
+        for row in rows
+    ]
 
 
 def _free_port() -> int:
