@@ -5,7 +5,6 @@ You hold the leader in the robot's home position, then press its handle; nothing
 """
 
 import argparse
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,17 +136,7 @@ def _still(bus: Any) -> tuple[Any, int]:
 
     for _ in range(_TRIES - 1):
         try:
-            return still_position(lambda: _read(bus))
+            return still_position(lambda: bus.read(_TRIES))
         except StateError as error:
             print(f"  {error}")
-    return still_position(lambda: _read(bus))
-
-
-def _read(bus: Any) -> Any:
-    """Read the leader once; on a busy machine an answer may come too late."""
-    from hiors_xtrainer.replies import LinkLost
-
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(LinkLost):
-            return bus.read()
-    return bus.read()
+    return still_position(lambda: bus.read(_TRIES))

@@ -53,12 +53,9 @@ class LeaderBus:
             self.close()
             raise
 
-    def read(self) -> tuple[Ticks, int]:
-        """Return the joints' positions (n,) and the handle's [ticks]."""
-        try:
-            result = self._group.txRxPacket()
-        except PORT_ERRORS as error:
-            raise LinkLost(f"{self._s.port}: {error}") from error
+    def read(self, tries: int = 1) -> tuple[Ticks, int]:
+        """Return the joints' positions (n,) and the handle's [ticks], asked for so many times."""
+        result, _ = self._ask(lambda: (self._group.txRxPacket(), 0), tries)
         if result != COMM_SUCCESS:
             raise LinkLost(
                 f"{self._s.port}: positions were not read ({self._why(result)})."
@@ -203,9 +200,9 @@ class LeaderBus:
         result, error = self._ask(lambda: write(self._port, number, address, data))
         self._check(number, result, error, f"register {address} = {value}")
 
-    def _ask(self, ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+    def _ask(self, ask: Callable[[], tuple[int, ...]], tries: int = _TRIES) -> tuple[int, ...]:
         try:
-            return _persist(ask)
+            return _persist(ask, tries)
         except PORT_ERRORS as lost:
             raise LinkLost(f"{self._s.port}: {lost}") from lost
 
@@ -221,9 +218,9 @@ class LeaderBus:
         return str(self._packets.getTxRxResult(result)).replace("[TxRxResult] ", "")
 
 
-def _persist(ask: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+def _persist(ask: Callable[[], tuple[int, ...]], tries: int = _TRIES) -> tuple[int, ...]:
     """Return an answer that ends in result and error; ask again when one gets lost."""
-    for _ in range(_TRIES - 1):
+    for _ in range(tries - 1):
         answer = ask()
         if answer[-2] == COMM_SUCCESS:
             return answer
