@@ -59,7 +59,9 @@ class Requests:
     def authority(
         self, request: Request, operator: str, what: str, refused: Refused = _ignore
     ) -> None:
-        """Ask the arbiter for a change of authority; ``refused`` is told why not."""
+        """Ask the arbiter for a change of authority; ``refused`` is told why not, unless a later
+        request has been answered by then.
+        """
         reason = f"{what} ({self._source})"
         call = SetAuthority.Request(request=request, operator_name=operator, reason=reason)
         self._send(self._authority, call, what, refused)
@@ -111,6 +113,10 @@ class Requests:
         pending = self._pending.pop(future, None)
         if pending is None or future.cancelled():
             return
+        for other in self._pending.values():
+            # What has been answered since says more than that nobody answered before it.
+            if other.client is pending.client and other.deadline <= pending.deadline:
+                other.refused = _ignore
         answer = future.result()
         episode = f" ({answer.episode_id})" if getattr(answer, "episode_id", "") else ""
         if answer.success:
