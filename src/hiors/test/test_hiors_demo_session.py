@@ -12,6 +12,7 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from hiors.demo.session import Session
+from hiors_interfaces.msg import ControlState
 
 
 @pytest.fixture
@@ -42,3 +43,28 @@ def test_the_robot_is_enabled_again_as_by_a_person(session: Session, driver: lis
     answer = session.enable(lambda: None)
     assert (answer.success, answer.message) == (True, "left: enabled")
     assert driver == ["enable"]
+
+
+def test_a_robot_that_faults_again_does_not_stay_ready(session: Session) -> None:
+    readiness = iter([False, True, True, False])
+
+    def beat() -> None:
+        session.heard.control = ControlState(ready=next(readiness))
+
+    assert not session.stays_ready(60.0, beat)
+    assert not list(readiness)
+
+
+def test_a_robot_that_does_not_become_ready_is_not_waited_for(session: Session) -> None:
+    assert not session.stays_ready(0.3, lambda: None)
+
+
+def test_a_robot_that_becomes_ready_stays_so(session: Session) -> None:
+    beats: list[bool] = []
+
+    def beat() -> None:
+        beats.append(True)
+        session.heard.control = ControlState(ready=len(beats) > 1)
+
+    assert session.stays_ready(0.5, beat)
+    assert len(beats) > 2

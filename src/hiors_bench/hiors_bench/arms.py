@@ -29,6 +29,8 @@ class Arm:
         task: the only one that it is run on; any when empty.
         beside: a second task that the same policy learns by turns, on a budget of its own.
         method: agent that learns, see hiors_bench.methods.
+        head: how the policy makes a chunk, see hiors_policy.network; as in the learner's file when
+            empty.
         data: "online": collects while it learns; "initial", "human_frames", "frames": behaviour
             cloning, on the initial demonstrations alone, or beyond them on as many frames as the
             reference had of the person, or in all.
@@ -51,6 +53,7 @@ class Arm:
     task: str = ""
     beside: str = ""
     method: str = "hi_ors"
+    head: str = ""
     data: str = "online"
     watched: str = "usual"
     outcome_filter: bool = True
@@ -72,8 +75,24 @@ class Arm:
         return self.data == "online"
 
 
-_CLONING = Arm(title="BC", group=COMPARISON, watched="never", probes=True)
+_CLONING = Arm(title="BC", group=COMPARISON, probes=True)
 _RL = Arm(title="RL", group=COMPARISON)
+
+
+def _other_head(head: str) -> dict[str, Arm]:
+    """Return cloning and Hi-ORS of a policy that makes its chunks in another way."""
+    cloning = Arm(
+        title=f"BC, initial demonstrations, {head} head",
+        group=EXPERIMENT,
+        against="bc_initial",
+        head=head,
+        data="initial",
+    )
+    hi_ors = replace(
+        cloning, title=f"Hi-ORS, {head} head", against=f"{head}_initial", data="online"
+    )
+    return {f"{head}_initial": cloning, head: hi_ors}
+
 
 ARMS: dict[str, Arm] = {
     REFERENCE: Arm(title="Hi-ORS", group=COMPARISON, probes=True),
@@ -118,6 +137,8 @@ ARMS: dict[str, Arm] = {
         wrong=0.20,
         rule="lower_bound",
     ),
+    **_other_head("diffusion"),
+    **_other_head("token"),
     "two_tasks": Arm(
         title="raise_hand in the same policy",
         group=EXPERIMENT,

@@ -130,7 +130,7 @@ def _begin(
     is the same for this arm. Return the (k, n) of the shared one.
     """
     place = folder.start(job.task, job.seed)
-    shared = arm.method == HI_ORS and arm.noop_filter and not arm.beside
+    shared = arm.method == HI_ORS and arm.noop_filter and not (arm.beside or arm.head)
     if shared:
         weights = (place / WEIGHTS).read_bytes()
         lab.agent.load_state_dict(safetensors.torch.load(weights))

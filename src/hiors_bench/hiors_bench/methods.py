@@ -98,7 +98,10 @@ def distillation(world: Values, arm: Arm) -> DistillSettings:
         execute=world.settings.execute,
         noise=world.settings.noise,
         network=NetworkSettings(
-            width=chosen.width, blocks=chosen.blocks, euler_steps=chosen.euler_steps
+            width=chosen.width,
+            blocks=chosen.blocks,
+            euler_steps=chosen.euler_steps,
+            head=arm.head or chosen.head,
         ),
         rules=AcceptanceRules(default=rule),
         noop_threshold=task.noop_threshold if arm.noop_filter else 0.0,

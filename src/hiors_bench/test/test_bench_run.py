@@ -99,6 +99,8 @@ def test_each_ablation_changes_what_it_says() -> None:
     assert (short.min_length, short.min_transitions) == (0.0, 0)
     cyclical = distillation(world, ARMS["cyclical"]).optimizer
     assert (cyclical.schedule, cyclical.period) == ("cyclical", world.settings.cycle)
+    assert usual.network.head == "flow"
+    assert distillation(world, ARMS["token_initial"]).network.head == "token"
     for arm, rates in {"fixed_low": (2.5, 2.5), "fixed_high": (10.0, 10.0)}.items():
         task = world.environment(ARMS[arm]).task.task
         assert (task.f_low, task.f_high) == rates

@@ -152,6 +152,19 @@ class Session:
         """Whether the arbiter says that all required streams are fresh and no arm is in fault."""
         return self.heard.control is not None and self.heard.control.ready
 
+    def stays_ready(self, seconds: float, beat: Callable[[], None]) -> bool:
+        """Tell whether the robot, given as long to become ready, then is so for ``seconds``."""
+        end = time.monotonic() + seconds
+        since: float | None = None
+        while since is None or time.monotonic() - since < seconds:
+            beat()
+            time.sleep(0.1)
+            if self.robot_ready:
+                since = since or time.monotonic()
+            elif since is not None or time.monotonic() > end:
+                return False
+        return True
+
     def _lacking(self) -> str:
         control = self.heard.control
         return "; ".join(control.problems) if control is not None else "is silent"
