@@ -2,8 +2,10 @@
 """Accept and distill for a diffusion policy: DDPM training (Ho et al., arXiv 2006.11239) and DDIM
 sampling (Song et al., arXiv 2010.02502). Tensors only. Knows no robot, no observation and no file.
 
-x^k = √ᾱ_k x¹ + √(1 - ᾱ_k) x⁰, with x¹ the action and x⁰ ~ N(0, I); the network predicts x⁰. Every
-k is supervised, as eq. 5 supervises every u.
+x^k = √ᾱ_k x¹ + √(1 - ᾱ_k) x⁰, with x¹ the action and x⁰ ~ N(0, I); the network predicts
+v = √ᾱ_k x⁰ - √(1 - ᾱ_k) x¹ (Salimans and Ho, arXiv 2202.00512): from x⁰ alone, x¹ could hardly be
+told where k is large, and few denoising steps would not do. Every k is supervised, as eq. 5
+supervises every u.
 """
 
 import math
@@ -21,8 +23,8 @@ _LARGEST_BETA = 0.999
 _FARTHEST = 5.0
 
 
-class NoisePredictor(VelocityField):
-    """ε_θ(k, s, x^k): the network of the velocity field, of the same size, with another target."""
+class Denoiser(VelocityField):
+    """v_θ(k, s, x^k): the network of the velocity field, of the same size, with another target."""
 
     def __init__(self, horizon: int, actions: int, width: int, blocks: int) -> None:
         super().__init__(horizon, actions, width, blocks)
@@ -39,14 +41,16 @@ class NoisePredictor(VelocityField):
         x0: Tensor,
         valid: Tensor | float | None = None,
     ) -> Tensor:
-        """Return I_m(τ) ‖ε_θ(k, s, x^k) - x⁰‖² with k = ⌊u K⌋; the arguments are those of
+        """Return I_m(τ) ‖v_θ(k, s, x^k) - v‖² with k = ⌊u K⌋; the arguments are those of
         hi_ors_loss.
         """
         step = (u * TRAINING_STEPS).long().clamp(max=TRAINING_STEPS - 1)
         kept = self.alpha_bar[step][:, :, None, None]
-        point = kept.sqrt() * x1[:, None] + (1.0 - kept).sqrt() * x0
+        signal, noise = kept.sqrt(), (1.0 - kept).sqrt()
+        point = signal * x1[:, None] + noise * x0
         guess = at_samples(self, context, step / TRAINING_STEPS, point)
-        return masked_mean((guess - x0).square().mean(dim=(1, 3)), mask, weight, valid)
+        target = signal * x0 - noise * x1[:, None]
+        return masked_mean((guess - target).square().mean(dim=(1, 3)), mask, weight, valid)
 
     def sample(self, context: Tensor, noise: Tensor, steps: int) -> Tensor:
         """Return x¹ (B, H, A) from noise by ``steps`` deterministic DDIM steps (η = 0)."""
@@ -56,10 +60,11 @@ class NoisePredictor(VelocityField):
         x1 = x
         for i, time in enumerate(self.embed(order / TRAINING_STEPS)):
             kept = self.alpha_bar[order[i]]
+            signal, remainder = kept.sqrt(), (1.0 - kept).sqrt()
             guess = self.at(context + time, x)
-            x1 = ((x - (1.0 - kept).sqrt() * guess) / kept.sqrt()).clamp(-_FARTHEST, _FARTHEST)
+            x1 = (signal * x - remainder * guess).clamp(-_FARTHEST, _FARTHEST)
             if i + 1 < steps:
-                noise_left = (x - kept.sqrt() * x1) / (1.0 - kept).sqrt()
+                noise_left = remainder * x + signal * guess
                 after = self.alpha_bar[order[i + 1]]
                 x = after.sqrt() * x1 + (1.0 - after).sqrt() * noise_left
         return x1

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hiors_core.errors import InvalidValue, UnknownName
 from hiors_policy.chunking import integrate_after
-from hiors_policy.diffusion import NoisePredictor
+from hiors_policy.diffusion import Denoiser
 from hiors_policy.flow import VelocityField
 from hiors_policy.normalization import Normalization, identity
 from hiors_policy.token import TokenDecoder
@@ -19,7 +19,7 @@ from hiors_policy.vision import FEATURES, ImageEncoder
 
 HEADS: dict[str, type[VelocityField | TokenDecoder]] = {
     "flow": VelocityField,
-    "diffusion": NoisePredictor,
+    "diffusion": Denoiser,
     "token": TokenDecoder,
 }
 """How a chunk is generated: flow matching (eq. 2), DDPM with DDIM sampling, or binned actions one

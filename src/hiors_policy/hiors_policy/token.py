@@ -2,8 +2,10 @@
 """Accept and distill for an autoregressive policy over binned actions. Tensors only. Knows no
 robot, no observation and no file.
 
-The loss is eq. 4 itself: -I_m(τ) log π_θ(a_t | s_t), a sum over tokens, one a column and row of
-the chunk, each given all tokens before it.
+The loss is eq. 4: -I_m(τ) log π_θ(a_t | s_t), a sum over tokens, one a column and row of the chunk,
+each given tokens before it. A token's target is shared with the bins beside it (Farebrother et al.,
+arXiv 2403.03950), and of the tokens before only some are shown, not quite where they are: who
+learns each token of a few demonstrations by heart knows nothing between them.
 """
 
 import torch
@@ -17,27 +19,32 @@ millimetre counts, and wide where the arm travels."""
 
 _FINEST = 0.1
 _FARTHEST = 4.0
+_SPREAD = 2.0
+"""Deviation of a target [bins]."""
+_HIDDEN_BEYOND = 0.6745
+"""x⁰ that hides a token in training: half of the draws of a standard normal are beyond."""
+_JITTER = 4.0
+"""Bins that a shown token is off by, for each unit of x⁰."""
 
 
 class TokenDecoder(nn.Module):
-    """π_θ: a recurrent network over the rows of a chunk, a residual network over the columns of a
-    row.
-    """
+    """π_θ: a residual network that is asked for one token after the other."""
 
     def __init__(self, horizon: int, actions: int, width: int, blocks: int) -> None:
         super().__init__()
         self.horizon, self.actions = horizon, actions
+        count = horizon * actions
         self.token = nn.Parameter(0.3 * torch.randn(BINS, width))
-        # One table of bins for all columns: what tells them apart is a factor of each column.
-        self.factor = nn.Parameter(torch.randn(actions, width))
-        self.column = nn.Parameter(0.1 * torch.randn(actions, width))
-        # It has as many weights as three residual blocks: those stay with the columns.
-        self.rows = nn.GRUCell(width, width)
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(max(1, blocks - 2))))
+        # One table of bins for all places of a chunk: what tells them apart is a factor of each.
+        self.factor = nn.Parameter(torch.randn(count, width) / count**0.5)
+        self.place = nn.Parameter(0.1 * torch.randn(count, width))
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
         self.to_logits = nn.Linear(width, BINS)
         nn.init.zeros_(self.to_logits.weight)
         nn.init.zeros_(self.to_logits.bias)
+        self.register_buffer("values", to_values(torch.arange(BINS)), persistent=False)
+        self.values: Tensor
 
     def loss(
         self,
@@ -49,49 +56,46 @@ class TokenDecoder(nn.Module):
         x0: Tensor,
         valid: Tensor | float | None = None,
     ) -> Tensor:
-        """Return -I_m(τ) log π_θ, the mean over valid steps and columns; u and x⁰ are not used."""
-        del u, x0
-        tokens = to_tokens(x1)
-        shown = self._embed(tokens)
-        entering = self._rows(context, shown.sum(2))
-        # What a column sees of its row: the tokens of the columns before it.
-        before = shown.cumsum(2) - shown
-        logits = self._logits(entering[:, :, None] + before + self.column)
-        cost = nn.functional.cross_entropy(
-            logits.flatten(0, 2), tokens.flatten(), reduction="none"
-        ).view(tokens.shape)
+        """Return -I_m(τ) log π_θ, the mean over valid steps and columns. The first draw of x⁰ says
+        which tokens are shown; u is not used.
+        """
+        del u
+        tokens, chance = to_tokens(x1).flatten(1), x0[:, 0].flatten(1)
+        seen = (tokens + (_JITTER * chance).round().long()).clamp(0, BINS - 1)
+        shown = (chance.abs() < _HIDDEN_BEYOND).unsqueeze(-1) * self._embed(seen)
+        log_mass = self._logits(context, shown).log_softmax(-1)
+        away = torch.arange(BINS, device=tokens.device) - tokens.unsqueeze(-1)
+        target = (-0.5 * (away / _SPREAD).square()).softmax(-1)
+        cost = -(target * log_mass).sum(-1).view(x1.shape)
         return masked_mean(cost.mean(2), mask, weight, valid)
 
     def sample(self, context: Tensor, noise: Tensor, steps: int) -> Tensor:
-        """Return x¹ (B, H, A); Φ of the noise chooses each token: a seed decides a chunk."""
+        """Return x¹ (B, H, A); Φ of the noise chooses each token: a seed decides a chunk.
+
+        Noise of 0 throughout chooses none: each value is then the mean of what it may be, as that
+        of a flow nearly is. The likeliest tokens would rest wherever the person rested.
+        """
         del steps
-        chance = torch.special.ndtr(noise)
-        hidden = context
-        rows = []
-        for k in range(self.horizon):
-            seen = hidden
-            chosen = []
-            for j in range(self.actions):
-                mass = self._logits(seen + self.column[j]).softmax(-1).cumsum(-1)
-                token = (mass < chance[:, k, j, None]).sum(-1).clamp(max=BINS - 1)
-                seen = seen + self.token[token] * self.factor[j]
-                chosen.append(token)
-            hidden = self.rows(seen - hidden, hidden)
-            rows.append(torch.stack(chosen, 1))
-        return to_values(torch.stack(rows, 1))
+        chance = torch.special.ndtr(noise).flatten(1)
+        mean = (noise == 0.0).all(2).all(1, keepdim=True)
+        before, chosen = context, []
+        for j in range(self.horizon * self.actions):
+            mass = self._ask(before + self.place[j]).softmax(-1)
+            token = (mass.cumsum(-1) < chance[:, j, None]).sum(-1).clamp(max=BINS - 1)
+            chosen.append(torch.where(mean[:, 0], mass @ self.values, self.values[token]))
+            shown = torch.where(mean, mass @ self.token, self.token[token])
+            before = before + shown * self.factor[j]
+        return torch.stack(chosen, 1).view(noise.shape)
 
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.token[tokens] * self.factor
 
-    def _rows(self, context: Tensor, shown: Tensor) -> Tensor:
-        """Return what each row (B, H, W) knows of the rows before it."""
-        hidden, entering = context, []
-        for k in range(self.horizon):
-            entering.append(hidden)
-            hidden = self.rows(shown[:, k], hidden)
-        return torch.stack(entering, 1)
+    def _logits(self, context: Tensor, shown: Tensor) -> Tensor:
+        """Return the logits (B, H A, BINS) of all tokens; each sees those shown before it."""
+        before = shown.cumsum(1) - shown
+        return self._ask(context.unsqueeze(1) + before + self.place)
 
-    def _logits(self, seen: Tensor) -> Tensor:
+    def _ask(self, seen: Tensor) -> Tensor:
         logits: Tensor = self.to_logits(self.norm(self.blocks(seen)))
         return logits
 
