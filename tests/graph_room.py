@@ -146,6 +146,8 @@ class Room:
         for number in range(wanted + TRIES - 1):
             rows.append(row := EpisodeRow(number=number, seed=10 + number))
             self._run(row, person)
+            if not row.episode_id and not self.session.robot_ready:
+                self.session.recover(self.beat, self.said.append)
             if row.decision != "accepted":
                 continue
             where = self.folder / "run" / "store" / "episodes" / row.episode_id

@@ -40,9 +40,14 @@ def driver(session: Session) -> Iterator[list[str]]:
 
 
 def test_the_robot_is_enabled_again_as_by_a_person(session: Session, driver: list[str]) -> None:
-    answer = session.enable(lambda: None)
-    assert (answer.success, answer.message) == (True, "left: enabled")
-    assert driver == ["enable"]
+    told: list[str] = []
+
+    def beat() -> None:
+        session.heard.control = ControlState(ready=len(driver) > 1)
+
+    assert session.recover(beat, told.append) == 2
+    assert told == ["the robot is enabled again: left: enabled"] * 2
+    assert driver == ["enable"] * 2
 
 
 def test_a_robot_that_faults_again_does_not_stay_ready(session: Session) -> None:

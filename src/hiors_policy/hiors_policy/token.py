@@ -2,10 +2,10 @@
 """Accept and distill for an autoregressive policy over binned actions. Tensors only. Knows no
 robot, no observation and no file.
 
-The loss is eq. 4: -I_m(τ) log π_θ(a_t | s_t), a sum over tokens, one a column and row of the chunk,
-each given tokens before it. A token's target is shared with the bins beside it (Farebrother et al.,
-arXiv 2403.03950), and of the tokens before only some are shown, not quite where they are: who
-learns each token of a few demonstrations by heart knows nothing between them.
+The loss is eq. 4: -I_m(τ) log π_θ(a_t | s_t), a sum over tokens, one a column and row of the
+chunk, each given tokens before it. A token's target is shared with the bins beside it (Farebrother
+et al., arXiv 2403.03950), and of the tokens before only some are shown, not quite where they are:
+who learns each token of a few demonstrations by heart knows nothing between them.
 """
 
 import torch

@@ -23,9 +23,6 @@ from hiors_core.link import Link
 from hiors_core.robot import load_robot
 from hiors_sim.task import load_sim_task
 
-_CALM = 3.0
-"""How long the robot must stay ready after a fault before the next episode [s]."""
-_ENABLE_TRIES = 20
 ROBOT, TASK, ARM = "xtrainer", "insert_moisturizer", "left"
 
 
@@ -141,24 +138,12 @@ class Demo:
                     self.display.ended(number)
                     check_some_ran(rows)
                     if not row.episode_id and not session.robot_ready:
-                        self._recover(session, beat)
+                        self.result.enabled_again += session.recover(beat, self.display.say)
                 self.display.stage("4/5 the learner takes in the last episodes")
                 what = "the last decisions and the learner"
                 session.wait(lambda: _settled(rows), 60.0, what, beat)
             finally:
                 self._note_control(session)
-
-    def _recover(self, session: Session, beat: Callable[[], None]) -> None:
-        """Do what a person does after a fault: enable the robot, as the fault latches, and see
-        that it stays so: a machine that stalled once often stalls again.
-        """
-        for _ in range(_ENABLE_TRIES):
-            answer = session.enable(beat)
-            what = "is enabled again" if answer.success else "was not enabled"
-            self.display.say(f"the robot {what}: {answer.message}")
-            self.result.enabled_again += answer.success
-            if session.stays_ready(_CALM, beat):
-                return
 
     def _beat(self, session: Session, graph: Bringup) -> Callable[[], None]:
         def beat() -> None:

@@ -29,6 +29,9 @@ from hiors_interfaces.msg import (
 from hiors_ros import qos
 from hiors_ros.conversions import to_ns
 
+_CALM = 3.0
+"""How long the robot must stay ready after a fault before the next episode [s]."""
+_ENABLE_TRIES = 20
 OUTCOMES = {0: "none", 1: "success", 2: "failure", 3: "discard", 4: "return"}
 
 
@@ -151,6 +154,20 @@ class Session:
     def robot_ready(self) -> bool:
         """Whether the arbiter says that all required streams are fresh and no arm is in fault."""
         return self.heard.control is not None and self.heard.control.ready
+
+    def recover(self, beat: Callable[[], None], say: Callable[[str], None]) -> int:
+        """Do what a person does after a fault, as it latches: enable the robot, and see that it
+        stays so; a machine that stalled once often stalls again. Return how often it was enabled.
+        """
+        enabled = 0
+        for _ in range(_ENABLE_TRIES):
+            answer = self.enable(beat)
+            what = "is enabled again" if answer.success else "was not enabled"
+            say(f"the robot {what}: {answer.message}")
+            enabled += answer.success
+            if self.stays_ready(_CALM, beat):
+                break
+        return enabled
 
     def stays_ready(self, seconds: float, beat: Callable[[], None]) -> bool:
         """Tell whether the robot, given as long to become ready, then is so for ``seconds``."""
