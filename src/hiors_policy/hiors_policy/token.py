@@ -56,18 +56,20 @@ class TokenDecoder(nn.Module):
         x0: Tensor,
         valid: Tensor | float | None = None,
     ) -> Tensor:
-        """Return -I_m(τ) log π_θ, the mean over valid steps and columns. The first draw of x⁰ says
-        which tokens are shown; u is not used.
+        """Return -I_m(τ) log π_θ, the mean over valid steps and columns. The first draw of u says
+        which row is asked for, as it says which time of a flow; that of x⁰ which tokens are shown.
         """
-        del u
-        tokens, chance = to_tokens(x1).flatten(1), x0[:, 0].flatten(1)
-        seen = (tokens + (_JITTER * chance).round().long()).clamp(0, BINS - 1)
-        shown = (chance.abs() < _HIDDEN_BEYOND).unsqueeze(-1) * self._embed(seen)
-        log_mass = self._logits(context, shown).log_softmax(-1)
-        away = torch.arange(BINS, device=tokens.device) - tokens.unsqueeze(-1)
+        tokens, chance = to_tokens(x1), x0[:, 0]
+        seen = (tokens + (_JITTER * chance).round().long()).clamp(0, BINS - 1).flatten(1)
+        shown = (chance.abs() < _HIDDEN_BEYOND).flatten(1).unsqueeze(-1) * self._embed(seen)
+        row = (u[:, 0] * self.horizon).long().clamp(max=self.horizon - 1)
+        asked = nn.functional.one_hot(row, self.horizon).bool()
+        each = self._entering(context, shown).unflatten(1, (self.horizon, self.actions))
+        log_mass = self._ask(each[asked]).log_softmax(-1)
+        away = torch.arange(BINS, device=tokens.device) - tokens[asked].unsqueeze(-1)
         target = (-0.5 * (away / _SPREAD).square()).softmax(-1)
-        cost = -(target * log_mass).sum(-1).view(x1.shape)
-        return masked_mean(cost.mean(2), mask, weight, valid)
+        cost = -(target * log_mass).sum(-1).mean(1, keepdim=True)
+        return masked_mean(self.horizon * asked * cost, mask, weight, valid)
 
     def sample(self, context: Tensor, noise: Tensor, steps: int) -> Tensor:
         """Return x¹ (B, H, A); Φ of the noise chooses each token: a seed decides a chunk.
@@ -90,10 +92,10 @@ class TokenDecoder(nn.Module):
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.token[tokens] * self.factor
 
-    def _logits(self, context: Tensor, shown: Tensor) -> Tensor:
-        """Return the logits (B, H A, BINS) of all tokens; each sees those shown before it."""
+    def _entering(self, context: Tensor, shown: Tensor) -> Tensor:
+        """Return what each token (B, H A, W) is asked with: it sees those shown before it."""
         before = shown.cumsum(1) - shown
-        return self._ask(context.unsqueeze(1) + before + self.place)
+        return context.unsqueeze(1) + before + self.place
 
     def _ask(self, seen: Tensor) -> Tensor:
         logits: Tensor = self.to_logits(self.norm(self.blocks(seen)))

@@ -149,7 +149,7 @@ def test_the_probability_of_a_chunk_is_what_sampling_gives():
     context, noise = torch.randn(1, 16), torch.randn(1, 2, 2)
     drawn = decoder.sample(context, noise, 0)
     shown = decoder._embed(to_tokens(drawn).flatten(1))
-    logits = decoder._logits(context, shown).view(1, 2, 2, BINS)
+    logits = decoder._ask(decoder._entering(context, shown)).view(1, 2, 2, BINS)
     mass = logits.softmax(-1).cumsum(-1)
     token, chance = to_tokens(drawn)[..., None], torch.special.ndtr(noise)[..., None]
     high = mass.gather(-1, token)
