@@ -86,7 +86,7 @@ class CommandLog:
         return round(worst, 3)
 
 
-def check_some_ran(rows: Sequence[EpisodeRow], most: int = 3) -> None:
+def check_some_ran(rows: Sequence[EpisodeRow], most: int = 6) -> None:
     """Raise HiorsError when the last ``most`` episodes all ended without a judgement."""
     last = rows[-most:]
     if len(last) == most and all(row.outcome == "none" for row in last):
