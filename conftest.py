@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stalls import Stalls
 
 PROFILE = Path(__file__).parent / "config" / "dds" / "loopback.xml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try again what fails while the machine stands still."""
+    if config.pluginmanager.hasplugin("rerunfailures"):
+        config.pluginmanager.register(Stalls(), "stalls")
 
 
 @pytest.fixture(scope="session", autouse=True)
