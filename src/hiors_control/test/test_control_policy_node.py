@@ -290,7 +290,7 @@ def test_every_kind_of_bad_checkpoint_is_refused_with_the_reason(graph: Graph, t
     network = NetworkSettings(width=16, blocks=1, head="diffusion")
     bad = {
         "bytes long instead of": truncated,
-        "diffusion_mlp instead of flow_mlp": save(tmp_path, "v000003", network=network),
+        "diffusion_v_mlp instead of flow_mlp": save(tmp_path, "v000003", network=network),
         "names: left_joint1": save(tmp_path, "v000004", kind="joint"),
         "names: elbow": spoil(save(tmp_path, "v000005"), other_names),
         "not finite": spoil(save(tmp_path, "v000006"), not_a_number),

@@ -23,7 +23,7 @@ from hiors_policy.network import NetworkSettings
 from hiors_policy.rooms import Rooms
 from hiors_policy.tensor_file import Content, finite, read_hashed
 
-ARCHITECTURES = {"flow": "flow_mlp", "diffusion": "diffusion_mlp", "token": "token_mlp"}
+ARCHITECTURES = {"flow": "flow_mlp", "diffusion": "diffusion_v_mlp", "token": "token_mlp"}
 """What the manifest calls a network with each head."""
 PI0 = "pi0"
 
