@@ -29,10 +29,11 @@ def draw_curve(
     if rows:
         success = np.array([float(row.success) for row in rows])
         human = np.array([row.human_fraction for row in rows])
-        axes.plot(numbers, 100 * _rolling(success, window), color="#1f6feb", lw=2.2)
-        axes.plot(numbers, 100 * _rolling(human, window), color="#d29922", lw=1.8, ls="--")
-        axes.text(numbers[-1], 100 * _rolling(success, window)[-1], " success", color="#1f6feb")
-        axes.text(numbers[-1], 100 * _rolling(human, window)[-1], " human share", color="#d29922")
+        lines = (("success", success, "#1f6feb", "-"), ("human share", human, "#d29922", "--"))
+        for name, values, color, style in lines:
+            shown = 100 * _rolling(values, window)
+            axes.plot(numbers, shown, style, color=color, lw=2.0, label=name)
+        axes.legend(frameon=False)
     beside = {"start": (-8, "right"), "final": (8, "left")}
     for x, counts, name in ((0, start, "start"), (len(rows) + 1, final, "final")):
         if counts.get("n"):
