@@ -75,7 +75,7 @@ class TokenDecoder(nn.Module):
         """Return x¹ (B, H, A); Φ of the noise chooses each token: a seed decides a chunk.
 
         Noise of 0 throughout chooses none: each value is then the mean of what it may be, as that
-        of a flow nearly is. The likeliest tokens would rest wherever the person rested.
+        of a flow nearly is. Tokens from the middle would rest wherever the person rested.
         """
         del steps
         chance = torch.special.ndtr(noise).flatten(1)
